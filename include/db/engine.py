@@ -1,0 +1,37 @@
+"""Connections to Restock's own database."""
+
+import psycopg
+from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
+
+from include.errors import ConfigurationError
+
+DRIVER = "postgresql+psycopg"
+
+
+def connect(url: str, pool_size: int = 5) -> Engine:
+    """An engine on psycopg 3 for any Postgres URL; times are read and written in UTC."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() not in ("postgresql", "postgres"):
+        raise ConfigurationError(
+            f"The database URL names '{parsed.drivername}'. Restock needs Postgres: {DRIVER}://user@host/restock."
+        )
+    engine = create_engine(
+        parsed.set(drivername=DRIVER),
+        pool_size=pool_size,
+        max_overflow=5,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"options": "-c timezone=UTC", "application_name": "restock"},
+    )
+    event.listen(engine, "handle_error", _drop_values)
+    return engine
+
+
+def _drop_values(context: ExceptionContext) -> None:
+    """Postgres quotes values of rows in an error's detail: addresses must not reach a log."""
+    original = context.original_exception
+    if isinstance(original, psycopg.Error) and context.sqlalchemy_exception is not None:
+        primary = original.diag.message_primary or str(original).splitlines()[0]
+        original.args = (primary,)
+        context.sqlalchemy_exception.args = (f"({type(original).__name__}) {primary}",)

@@ -1,0 +1,142 @@
+"""The thresholds that people edit as Airflow Variables, and their one validation (SEMANTICS 4.9)."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
+
+from include.errors import ConfigurationError
+
+VARIABLE_PREFIX = "restock_"
+
+
+def _rule(default: Any, allowed: str, description: str, **limits: Any) -> Any:
+    return Field(default, description=description, json_schema_extra={"allowed": allowed}, **limits)
+
+
+class RuleSet(BaseModel):
+    """Every rule with its default; each field is the Variable `restock_<field>`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    min_inventory: int = _rule(
+        1, "a whole number from 1", "Units that must be back before anyone is told.", ge=1, le=10**12
+    )
+    customers_per_unit: Annotated[int, Field(ge=1, le=10**9)] | Literal["all"] = _rule(
+        "all",
+        "'all' or a whole number from 1",
+        "How many people are told per unit in stock: 'all' tells everyone who waits, 5 tells 100 for 20 units.",
+    )
+    wait_minutes: float = _rule(
+        60.0,
+        "a number of minutes above 0, fractions included",
+        "Minutes between two batches of one variant; stock is read again when they end.",
+        gt=0,
+        le=525_600,
+    )
+    min_restock: int = _rule(
+        1, "a whole number from 1", "Units that must have come back since it was sold out.", ge=1, le=10**12
+    )
+    confirm_pulls: int = _rule(
+        1, "a whole number from 1 to 100", "Observations in a row that must show the restock.", ge=1, le=100
+    )
+    min_out_minutes: float = _rule(
+        0.0, "a number of minutes from 0", "A shorter time out of stock is no restock.", ge=0, le=525_600
+    )
+    confirm_absent: int = _rule(
+        2,
+        "a whole number from 1 to 100",
+        "Full pulls in a row without a variant until it counts as sold out.",
+        ge=1,
+        le=100,
+    )
+    min_rows_percent: float = _rule(
+        50.0,
+        "a number from 0 to 100",
+        "A full pull with fewer rows than this share of the last one is refused.",
+        ge=0,
+        le=100,
+    )
+    max_rejected_percent: float = _rule(
+        1.0,
+        "a number from 0 to 100",
+        "A pull with a larger share of unreadable rows is refused.",
+        ge=0,
+        le=100,
+    )
+    max_zero_rise_points: float = _rule(
+        40.0,
+        "a number from 0 to 100",
+        "A pull whose share of sold-out variants rises by more points is refused.",
+        ge=0,
+        le=100,
+    )
+    max_risen_points: float = _rule(
+        40.0,
+        "a number from 0 to 100",
+        "A pull in which a larger share of variants rises from zero is refused.",
+        ge=0,
+        le=100,
+    )
+    gates_from_rows: int = _rule(
+        50, "a whole number from 1", "Shares are judged only from this many rows.", ge=1, le=10**9
+    )
+    max_alerts_per_day: int = _rule(
+        20, "a whole number from 1", "Alerts that one address gets in 24 hours at most.", ge=1, le=10_000
+    )
+
+    def people_allowed(self) -> int | None:
+        """Customers per unit as a number; None means everyone."""
+        return None if self.customers_per_unit == "all" else self.customers_per_unit
+
+
+def variable_name(field: str) -> str:
+    """The Airflow Variable that holds a rule."""
+    return VARIABLE_PREFIX + field
+
+
+def describe_variables() -> dict[str, tuple[str, str]]:
+    """Variable name -> (default as text, description with what is allowed)."""
+    return {
+        variable_name(name): (_as_text(field.default), f"{field.description} Allowed: {_allowed(field)}.")
+        for name, field in RuleSet.model_fields.items()
+    }
+
+
+def parse_rule_set(values: Mapping[str, str | None]) -> RuleSet:
+    """The rule set that Variables spell; missing ones take their default.
+
+    Raises ConfigurationError naming every bad Variable, its value and what is allowed.
+    """
+    unknown = sorted(set(values) - set(describe_variables()))
+    if unknown:
+        raise ConfigurationError(
+            f"No rule is called {', '.join(unknown)}. Rules: {', '.join(describe_variables())}."
+        )
+    given = {
+        name.removeprefix(VARIABLE_PREFIX): value.strip()
+        for name, value in values.items()
+        if value is not None
+    }
+    try:
+        return RuleSet.model_validate(given)
+    except ValidationError as error:
+        fields = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
+        raise ConfigurationError(" ".join(_describe_problem(name, given[name]) for name in fields)) from None
+
+
+def _describe_problem(field: str, value: str) -> str:
+    return (
+        f"Variable {variable_name(field)} is '{value[:80]}'. "
+        f"Allowed is {_allowed(RuleSet.model_fields[field])}. Nobody is told until it is mended."
+    )
+
+
+def _allowed(field: FieldInfo) -> str:
+    extra = field.json_schema_extra
+    return str(extra["allowed"]) if isinstance(extra, dict) else ""
+
+
+def _as_text(default: object) -> str:
+    return f"{default:g}" if isinstance(default, float) else str(default)

@@ -1,0 +1,36 @@
+"""The span of time that one pull answers for."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+@dataclass(frozen=True)
+class Window:
+    """`[start, end)` of one scheduled pull, or a single observation made by hand (SEMANTICS 2.1, 2.8).
+
+    `key` names the window within its shop: the same key is the same snapshot.
+    """
+
+    key: str
+    start: datetime | None = None
+    end: datetime | None = None
+
+    @classmethod
+    def scheduled(cls, start: datetime, end: datetime) -> "Window":
+        """The window of a Dag run with a data interval."""
+        return cls(key=f"{_compact(start)}--{_compact(end)}", start=start, end=end)
+
+    @classmethod
+    def manual(cls, run_id: str) -> "Window":
+        """An observation of its own: a run that was started by hand has no interval to answer for."""
+        return cls(key=f"manual--{run_id}")
+
+    def allows_live_pull(self, now: datetime) -> bool:
+        """Whether the present may still be called this window: until the next one ends (SEMANTICS 2.8)."""
+        if self.start is None or self.end is None:
+            return True
+        return now < self.end + (self.end - self.start)
+
+
+def _compact(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%S.%fZ").replace(".000000Z", "Z")

@@ -1,0 +1,268 @@
+"""From a shop's feed to stock changes: pull, load, detect (SEMANTICS 2)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Row
+
+from include.catalog.archive import Archive, Manifest, StorePath
+from include.catalog.base import Connector
+from include.db.queries import run_query
+from include.domain.gates import SnapshotFigures, find_refusals
+from include.domain.rules import RuleSet
+from include.domain.shop import Shop
+from include.domain.window import Window
+from include.errors import SnapshotRefused
+from include.services.due import DISPATCH, RELEASE, wake
+from include.services.openings import Openings, judge_touched
+from include.services.rules import rules_in_force
+from include.services.shops import register_shop
+from include.services.staging import Staged, stage_rows
+
+
+def pull_window(
+    engine: Engine, shop: Shop, connector: Connector, archive_root: StorePath, window: Window, now: datetime
+) -> dict[str, str]:
+    """Make sure that the window is archived; `source` is 'archive', 'live', or 'none' where it is too late.
+
+    The present is never pulled for a window whose successor has ended (SEMANTICS 2.8).
+    """
+    with engine.begin() as connection:
+        register_shop(connection, shop, now)
+    archive = Archive(archive_root, shop.id, window)
+    if archive.exists():
+        return {"source": "archive", "archive": archive.key}
+    if not window.allows_live_pull(now):
+        return {"source": "none", "archive": archive.key}
+    connector.pull(window, archive, now)
+    return {"source": "live", "archive": archive.key}
+
+
+def load_snapshot(
+    engine: Engine, shop: Shop, connector: Connector, archive_root: StorePath, window: Window, now: datetime
+) -> dict[str, Any]:
+    """Stage the window's archive and judge it; a settled snapshot is returned as it stands.
+
+    Raises SnapshotRefused after recording the reason; the last good state stands (SEMANTICS 2.3).
+    """
+    archive = Archive(archive_root, shop.id, window)
+    manifest = archive.manifest
+    with engine.begin() as connection:
+        run_query(connection, "snapshot.lock_shop", shop_id=shop.id)
+        snapshot = _open_snapshot(connection, shop, window, manifest)
+        if snapshot.state == "loading":
+            snapshot = _load(connection, shop, connector, archive, snapshot, window, now)
+    if snapshot.state == "rejected":
+        raise SnapshotRefused(_explain_refusal(shop, snapshot, manifest))
+    return {
+        "snapshot_id": snapshot.snapshot_id,
+        "rows": snapshot.row_count,
+        "rejected": snapshot.reject_count,
+        "state": snapshot.state,
+    }
+
+
+def detect_changes(
+    engine: Engine,
+    shop: Shop,
+    connector: Connector,
+    archive_root: StorePath,
+    window: Window,
+    snapshot_id: int,
+    now: datetime,
+) -> dict[str, int]:
+    """Write what a complete snapshot changes; called again, it returns the same and changes nothing."""
+    with engine.begin() as connection:
+        run_query(connection, "snapshot.lock_shop", shop_id=shop.id)
+        snapshot = run_query(
+            connection, "snapshot.lock_snapshot", shop_id=shop.id, snapshot_id=snapshot_id
+        ).one()
+        if snapshot.detected_at is None:
+            archive = Archive(archive_root, shop.id, window)
+            _restage_if_lost(connection, shop, connector, archive, snapshot)
+            return _detect(connection, shop.id, snapshot, now)
+    return {
+        "changed": snapshot.changed_count,
+        "opened": snapshot.opened_count,
+        "closed": snapshot.closed_count,
+        "events": snapshot.event_count,
+    }
+
+
+def _open_snapshot(connection: Connection, shop: Shop, window: Window, manifest: Manifest) -> Row[Any]:
+    return run_query(
+        connection,
+        "snapshot.open_snapshot",
+        shop_id=shop.id,
+        window_key=window.key,
+        window_start=window.start,
+        window_end=window.end,
+        kind="full",
+        source=manifest.source,
+        observed_at=manifest.observed_at,
+    ).one()
+
+
+def _load(
+    connection: Connection,
+    shop: Shop,
+    connector: Connector,
+    archive: Archive,
+    snapshot: Row[Any],
+    window: Window,
+    now: datetime,
+) -> Row[Any]:
+    _, rules = rules_in_force(connection, now)
+    manifest = archive.manifest
+    staged = Staged()
+    savepoint = connection.begin_nested()
+    try:
+        staged = stage_rows(connection, shop.id, snapshot.snapshot_id, connector.read(archive))
+        savepoint.commit()
+        figures = _measure(connection, shop.id, snapshot.snapshot_id, staged)
+        baseline = _find_baseline(connection, shop.id, manifest.observed_at)
+        refusals = [] if snapshot.accepted_reason else find_refusals(figures, baseline, rules)
+    except SnapshotRefused as refused:
+        savepoint.rollback()
+        figures, refusals = None, [str(refused)]
+    _settle(connection, shop.id, snapshot.snapshot_id, manifest, staged, figures, refusals, now)
+    return _open_snapshot(connection, shop, window, manifest)
+
+
+def _measure(connection: Connection, shop_id: str, snapshot_id: int, staged: Staged) -> SnapshotFigures:
+    conflict = run_query(connection, "snapshot.find_conflict", snapshot_id=snapshot_id).one_or_none()
+    if conflict is None:
+        repeated = run_query(connection, "snapshot.drop_repeated_rows", snapshot_id=snapshot_id)
+        staged.row_count -= repeated.rowcount
+    measured = run_query(connection, "snapshot.measure_stage", shop_id=shop_id, snapshot_id=snapshot_id).one()
+    return SnapshotFigures(
+        row_count=staged.row_count,
+        reject_count=staged.reject_count,
+        variant_count=measured.variant_count,
+        zero_count=measured.zero_count,
+        risen_count=measured.risen_count,
+        conflicting_key=_name_conflict(conflict),
+    )
+
+
+def _name_conflict(conflict: Row[Any] | None) -> str | None:
+    if conflict is None:
+        return None
+    place = f" at location '{conflict.location_id}'" if conflict.location_id else ""
+    return f"variant '{conflict.variant_id}'{place} (lines {conflict.first_line} and {conflict.last_line})"
+
+
+def _find_baseline(connection: Connection, shop_id: str, observed_at: datetime) -> SnapshotFigures | None:
+    row = run_query(
+        connection, "snapshot.find_baseline", shop_id=shop_id, observed_at=observed_at
+    ).one_or_none()
+    if row is None:
+        return None
+    return SnapshotFigures(row.row_count, row.reject_count, row.variant_count, row.zero_count)
+
+
+def _settle(
+    connection: Connection,
+    shop_id: str,
+    snapshot_id: int,
+    manifest: Manifest,
+    staged: Staged,
+    figures: SnapshotFigures | None,
+    refusals: list[str],
+    now: datetime,
+) -> None:
+    known = {
+        "shop_id": shop_id,
+        "snapshot_id": snapshot_id,
+        "row_count": staged.row_count,
+        "reject_count": staged.reject_count,
+        "observed_at": manifest.observed_at,
+        "source": manifest.source,
+        "now": now,
+    }
+    if refusals or figures is None:
+        run_query(connection, "snapshot.reject_snapshot", **known, reason=" ".join(refusals))
+        run_query(connection, "snapshot.drop_stage", snapshot_id=snapshot_id)
+        return
+    run_query(
+        connection,
+        "snapshot.complete_snapshot",
+        **known,
+        variant_count=figures.variant_count,
+        zero_count=figures.zero_count,
+    )
+
+
+def _explain_refusal(shop: Shop, snapshot: Row[Any], manifest: Manifest) -> str:
+    return (
+        f"Shop '{shop.id}', snapshot {snapshot.snapshot_id} from {manifest.source} is refused: {snapshot.reason} "
+        "The last good state stands and nobody is told from this pull. Mend the feed and wait for the next window, "
+        f"or accept it once: restock snapshots accept {snapshot.snapshot_id} --shop {shop.id} --reason TEXT."
+    )
+
+
+def _restage_if_lost(
+    connection: Connection, shop: Shop, connector: Connector, archive: Archive, snapshot: Row[Any]
+) -> None:
+    """A stage is not logged: after a crash of Postgres it is empty and is filled again from the archive."""
+    staged = run_query(connection, "snapshot.count_staged", snapshot_id=snapshot.snapshot_id).scalar_one()
+    if staged != snapshot.row_count:
+        stage_rows(connection, shop.id, snapshot.snapshot_id, connector.read(archive))
+        run_query(connection, "snapshot.drop_repeated_rows", snapshot_id=snapshot.snapshot_id)
+
+
+def _detect(connection: Connection, shop_id: str, snapshot: Row[Any], now: datetime) -> dict[str, int]:
+    _, rules = rules_in_force(connection, now)
+    changed = 0
+    openings = Openings(0, 0, 0)
+    if not snapshot.is_late:
+        changed = _write_changes(connection, shop_id, snapshot, rules)
+        openings = judge_touched(connection, shop_id, snapshot.snapshot_id, rules, snapshot.observed_at, now)
+    counts = {
+        "changed": changed,
+        "opened": openings.opened,
+        "closed": openings.closed,
+        "events": openings.events,
+    }
+    _finish_detect(connection, shop_id, snapshot.snapshot_id, counts, now)
+    return counts
+
+
+def _write_changes(connection: Connection, shop_id: str, snapshot: Row[Any], rules: RuleSet) -> int:
+    here = {"shop_id": shop_id, "snapshot_id": snapshot.snapshot_id}
+    observed = {**here, "observed_at": snapshot.observed_at}
+    run_query(connection, "stock.clear_work")
+    run_query(connection, "stock.clear_touched")
+    run_query(
+        connection,
+        "stock.collect_differences",
+        **observed,
+        is_full=snapshot.kind == "full",
+        confirm_absent=rules.confirm_absent,
+    )
+    run_query(connection, "stock.refresh_catalog", **observed)
+    run_query(connection, "stock.write_levels", **observed)
+    changed = run_query(connection, "stock.append_changes", **observed).rowcount
+    run_query(connection, "stock.touch_variants", **here)
+    run_query(connection, "stock.clear_work")
+    return changed
+
+
+def _finish_detect(
+    connection: Connection, shop_id: str, snapshot_id: int, counts: dict[str, int], now: datetime
+) -> None:
+    run_query(
+        connection,
+        "snapshot.mark_detected",
+        shop_id=shop_id,
+        snapshot_id=snapshot_id,
+        now=now,
+        changed_count=counts["changed"],
+        opened_count=counts["opened"],
+        closed_count=counts["closed"],
+        event_count=counts["events"],
+    )
+    run_query(connection, "stock.wake_messages_waiting_for_stock", shop_id=shop_id, now=now)
+    run_query(connection, "snapshot.drop_stage", snapshot_id=snapshot_id)
+    wake(connection, RELEASE)
+    wake(connection, DISPATCH)

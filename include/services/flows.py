@@ -1,0 +1,91 @@
+"""Flows: what their files say, and moving the people who stand at a step."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine
+
+from include.db.queries import run_query
+from include.domain.flow import BackInStockDelay, Flow
+from include.errors import NotFound
+from include.services.due import DISPATCH, RELEASE, flow_target, wake
+
+
+def register_flows(engine: Engine, flows: Sequence[Flow], now: datetime) -> dict[str, int]:
+    """Make the database know the flows as their files say; a change gives waiting variants a new look."""
+    with engine.begin() as connection:
+        run_query(connection, "flow.lock_flows")
+        changed = sum(_register(connection, flow, now) for flow in flows)
+        names = [flow.name for flow in flows]
+        gone = len(run_query(connection, "flow.unregister_missing", flow_names=names).all())
+        if changed or gone:
+            run_query(connection, "release.wake_held", now=now)
+            wake(connection, RELEASE)
+    return {"flows": len(flows), "changed": changed, "gone": gone}
+
+
+def move_step(engine: Engine, flow_name: str, step_id: str, now: datetime) -> dict[str, int]:
+    """Move everyone due at a step as one set; a message step queues their messages (SEMANTICS 7)."""
+    with engine.begin() as connection:
+        step = run_query(connection, "flow.find_step", flow_name=flow_name, step_id=step_id).one_or_none()
+        if step is None:
+            raise NotFound(
+                f"Flow '{flow_name}' has no registered step '{step_id}'. Run `restock flows register`."
+            )
+        if step.channel is None:
+            return {"moved": 0, "messages": 0}
+        moved = run_query(
+            connection,
+            "flow.move_message_step",
+            flow_name=flow_name,
+            step_id=step_id,
+            channel=step.channel,
+            template=step.template,
+            status=step.status,
+            next_step_id=step.next_step_id,
+            purpose="back_in_stock" if step.metric == "Subscribed to Back in Stock" else "marketing",
+            now=now,
+        ).one()
+        if moved.moved_count:
+            wake(connection, DISPATCH)
+            wake(connection, flow_target(flow_name))
+        return {"moved": moved.moved_count, "messages": moved.message_count}
+
+
+def _register(connection: Connection, flow: Flow, now: datetime) -> int:
+    changed = run_query(
+        connection,
+        "flow.upsert_flow",
+        flow_name=flow.name,
+        title=flow.title,
+        metric=flow.metric,
+        first_step_id=_first_step_id(flow),
+        definition=json.dumps(flow.model_dump(mode="json")),
+        is_telling=any(getattr(step, "status", None) in ("live", "manual") for step in flow.messages),
+        now=now,
+    ).one_or_none()
+    if changed is not None:
+        _register_steps(connection, flow)
+    return int(changed is not None)
+
+
+def _register_steps(connection: Connection, flow: Flow) -> None:
+    for position, step in enumerate(flow.steps):
+        run_query(
+            connection,
+            "flow.upsert_step",
+            flow_name=flow.name,
+            step_id=step.id,
+            position=position,
+            kind=step.kind,
+            channel=step.message_channel,
+            template=getattr(step, "template", None),
+            status=getattr(step, "status", None),
+            next_step_id=flow.next_step_id(step.id),
+        )
+
+
+def _first_step_id(flow: Flow) -> str | None:
+    first = flow.steps[0]
+    return flow.next_step_id(first.id) if isinstance(first, BackInStockDelay) else first.id

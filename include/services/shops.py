@@ -1,0 +1,54 @@
+"""Shops as the database knows them."""
+
+from datetime import datetime, timedelta
+from itertools import pairwise
+
+from croniter import croniter
+from sqlalchemy import Connection
+
+from include.db.queries import run_query
+from include.domain.shop import Shop
+from include.errors import NotFound
+
+SHORTEST_STOCK_AGE = timedelta(hours=1)
+FIRINGS_COMPARED = 60
+
+
+def register_shop(connection: Connection, shop: Shop, now: datetime) -> None:
+    """Store a shop as its file describes it now."""
+    locations = shop.locations
+    run_query(
+        connection,
+        "shop.register_shop",
+        shop_id=shop.id,
+        name=shop.display_name,
+        currency=shop.currency,
+        time_zone=shop.time_zone,
+        locale=shop.locale,
+        included_locations=list(locations.include) if locations and locations.include is not None else None,
+        excluded_locations=list(locations.exclude) if locations else [],
+        max_stock_age_seconds=max_stock_age(shop, now).total_seconds(),
+        now=now,
+    )
+
+
+def max_stock_age(shop: Shop, now: datetime) -> timedelta:
+    """How old an observation may be to tell anybody: two intervals, at least an hour (SEMANTICS 2.7)."""
+    return max(SHORTEST_STOCK_AGE, 2 * _longest_interval(shop, now))
+
+
+def require_shop(connection: Connection, shop_id: str) -> None:
+    """Raise NotFound unless the shop was registered by a sync or an import."""
+    if run_query(connection, "shop.find_shop", shop_id=shop_id).one_or_none() is None:
+        raise NotFound(
+            f"No shop '{shop_id}' is known. A shop is registered by its first sync, or by an import with its "
+            "entry in dags/config/shops.yaml."
+        )
+
+
+def _longest_interval(shop: Shop, now: datetime) -> timedelta:
+    if shop.interval is not None:
+        return shop.interval
+    firings = croniter(shop.cron, now.astimezone(shop.zone))
+    times = [firings.get_next(datetime) for _ in range(FIRINGS_COMPARED)]
+    return max(later - earlier for earlier, later in pairwise(times))

@@ -1,0 +1,98 @@
+"""Rows of an archive on their way into a snapshot's stage."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from sqlalchemy import Connection
+
+from include.catalog.base import CatalogRow, Chunk, RejectedRow
+from include.db.copy import NULL, copy_array, copy_blocks, copy_line
+from include.db.queries import run_query
+
+MOST_REJECTS_KEPT = 10_000
+
+STAGE_COLUMNS = (
+    "snapshot_id",
+    "line_number",
+    "variant_id",
+    "location_id",
+    "quantity",
+    "product_id",
+    "title",
+    "url",
+    "image_url",
+    "price",
+    "compare_at_price",
+    "collections",
+    "is_published",
+    "is_tracked",
+    "continue_selling",
+)
+REJECT_COLUMNS = ("shop_id", "snapshot_id", "line_number", "reason", "excerpt")
+
+
+@dataclass
+class Staged:
+    """How many rows stand in the stage and which were refused (the first ones; all are counted)."""
+
+    row_count: int = 0
+    reject_count: int = 0
+    rejects: list[RejectedRow] = field(default_factory=list)
+
+
+def stage_rows(connection: Connection, shop_id: str, snapshot_id: int, chunks: Iterable[Chunk]) -> Staged:
+    """Fill an empty stage and the rejects from the chunks of a connector, streaming."""
+    run_query(connection, "snapshot.create_stage", snapshot_id=snapshot_id)
+    staged = Staged()
+    table = f"staged_row_{snapshot_id}"
+    staged.row_count = copy_blocks(connection, table, STAGE_COLUMNS, _blocks(snapshot_id, chunks, staged))
+    run_query(connection, "snapshot.analyze_stage")
+    run_query(connection, "snapshot.clear_rejects", shop_id=shop_id, snapshot_id=snapshot_id)
+    lines = (
+        copy_line((shop_id, str(snapshot_id), str(reject.line_number), reject.reason, reject.excerpt))
+        for reject in staged.rejects
+    )
+    copy_blocks(connection, "rejected_row", REJECT_COLUMNS, lines)
+    return staged
+
+
+def _blocks(snapshot_id: int, chunks: Iterable[Chunk], staged: Staged) -> Iterator[str]:
+    prefix = str(snapshot_id)
+    for chunk in chunks:
+        lines = []
+        for row in chunk:
+            if isinstance(row, CatalogRow):
+                lines.append(_line(prefix, row))
+            else:
+                staged.reject_count += 1
+                if len(staged.rejects) < MOST_REJECTS_KEPT:
+                    staged.rejects.append(row)
+        yield "".join(lines)
+
+
+def _line(prefix: str, row: CatalogRow) -> str:
+    return copy_line(
+        (
+            prefix,
+            str(row.line_number),
+            row.variant_id,
+            row.location_id,
+            row.quantity,
+            NULL if row.product_id is None else row.product_id,
+            NULL if row.title is None else row.title,
+            NULL if row.url is None else row.url,
+            NULL if row.image_url is None else row.image_url,
+            NULL if row.price is None else row.price,
+            NULL if row.compare_at_price is None else row.compare_at_price,
+            _collections(row.collections),
+            "t" if row.is_published else "f",
+            "t" if row.is_tracked else "f",
+            "t" if row.continue_selling else "f",
+        )
+    )
+
+
+@lru_cache(maxsize=10_000)
+def _collections(names: tuple[str, ...]) -> str:
+    return copy_array(names)

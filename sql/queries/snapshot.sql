@@ -1,0 +1,195 @@
+-- name: lock_shop
+-- Load and detect of one shop wait for each other (SEMANTICS 2.2).
+SELECT pg_advisory_xact_lock(hashtextextended('restock.stock.' || :shop_id, 0));
+
+-- name: open_snapshot
+-- The snapshot of a window, made when missing; a settled one is left as it is.
+INSERT INTO snapshot (shop_id, window_key, window_start, window_end, kind, state, source, observed_at)
+VALUES (:shop_id, :window_key, :window_start, :window_end, :kind, 'loading', :source, :observed_at)
+ON CONFLICT (shop_id, window_key) DO UPDATE
+    SET window_key = excluded.window_key
+RETURNING
+    snapshot_id,
+    state,
+    row_count,
+    reject_count,
+    reason,
+    accepted_reason;
+
+-- name: create_stage
+-- An empty stage for a snapshot.
+CALL create_stage(:snapshot_id);
+
+-- name: drop_stage
+-- The stage has served.
+CALL drop_stage(:snapshot_id);
+
+-- name: analyze_stage
+-- Give the planner the size of what was staged.
+ANALYZE staged_row;
+
+-- name: count_staged
+-- Rows of a snapshot that stand in its stage: none after a crash, since stages are not logged.
+SELECT count(*) FROM staged_row WHERE snapshot_id = :snapshot_id;
+
+-- name: clear_rejects
+-- A repeated load starts its rejects afresh.
+DELETE FROM rejected_row WHERE shop_id = :shop_id AND snapshot_id = :snapshot_id;
+
+-- name: find_conflict
+-- A variant and location that stands twice with different quantities, the first one by line.
+SELECT
+    variant_id,
+    location_id,
+    min(line_number) AS first_line,
+    max(line_number) AS last_line
+FROM staged_row
+WHERE snapshot_id = :snapshot_id
+GROUP BY variant_id, location_id
+HAVING count(*) > 1 AND min(quantity) <> max(quantity)
+ORDER BY first_line
+LIMIT 1;
+
+-- name: drop_repeated_rows
+-- Keep the first of rows that say the same twice.
+DELETE FROM staged_row AS repeated
+USING (
+    SELECT
+        variant_id,
+        location_id,
+        min(line_number) AS first_line
+    FROM staged_row
+    WHERE snapshot_id = :snapshot_id
+    GROUP BY variant_id, location_id
+    HAVING count(*) > 1
+) AS kept
+WHERE
+    repeated.snapshot_id = :snapshot_id
+    AND repeated.variant_id = kept.variant_id
+    AND repeated.location_id = kept.location_id
+    AND repeated.line_number > kept.first_line;
+
+-- name: measure_stage
+-- The figures that the gates judge; units as in SEMANTICS 1.2.
+WITH staged AS (
+    SELECT
+        variant_id,
+        greatest(sum(quantity) FILTER (
+            WHERE is_counted(location_id, shop.included_locations, shop.excluded_locations)
+        ), 0) AS available
+    FROM staged_row
+    JOIN shop ON shop.shop_id = :shop_id
+    WHERE snapshot_id = :snapshot_id
+    GROUP BY variant_id
+)
+SELECT
+    count(*) AS variant_count,
+    count(*) FILTER (WHERE staged.available < 1) AS zero_count,
+    count(*) FILTER (WHERE staged.available >= 1 AND level.available < 1) AS risen_count
+FROM staged
+LEFT JOIN variant_stock AS level
+    ON level.shop_id = :shop_id AND level.variant_id = staged.variant_id;
+
+-- name: find_baseline
+-- The complete full snapshot before a moment: what the gates compare with.
+SELECT
+    row_count,
+    reject_count,
+    variant_count,
+    zero_count
+FROM snapshot
+WHERE shop_id = :shop_id AND kind = 'full' AND state = 'complete' AND observed_at < :observed_at
+ORDER BY observed_at DESC
+LIMIT 1;
+
+-- name: complete_snapshot
+-- The snapshot may be believed.
+UPDATE snapshot
+SET
+    state = 'complete',
+    reason = NULL,
+    row_count = :row_count,
+    reject_count = :reject_count,
+    variant_count = :variant_count,
+    zero_count = :zero_count,
+    observed_at = :observed_at,
+    source = :source,
+    loaded_at = :now
+WHERE shop_id = :shop_id AND snapshot_id = :snapshot_id;
+
+-- name: reject_snapshot
+-- The snapshot is refused with its reason; nothing of it is used.
+UPDATE snapshot
+SET
+    state = 'rejected',
+    reason = :reason,
+    row_count = :row_count,
+    reject_count = :reject_count,
+    observed_at = :observed_at,
+    source = :source,
+    loaded_at = :now
+WHERE shop_id = :shop_id AND snapshot_id = :snapshot_id;
+
+-- name: accept_snapshot
+-- A person who knows better lets a rejected snapshot pass once, with the next load of its window.
+UPDATE snapshot
+SET
+    state = 'loading',
+    accepted_reason = :accepted_reason
+WHERE shop_id = :shop_id AND snapshot_id = :snapshot_id AND state = 'rejected'
+RETURNING snapshot_id;
+
+-- name: lock_snapshot
+-- The snapshot to detect, held against a second detect.
+SELECT
+    snapshot.snapshot_id,
+    snapshot.state,
+    snapshot.kind,
+    snapshot.observed_at,
+    snapshot.row_count,
+    snapshot.detected_at,
+    snapshot.changed_count,
+    snapshot.opened_count,
+    snapshot.closed_count,
+    snapshot.event_count,
+    EXISTS (
+        SELECT 1
+        FROM snapshot AS newer
+        WHERE
+            newer.shop_id = snapshot.shop_id
+            AND newer.detected_at IS NOT NULL
+            AND newer.observed_at > snapshot.observed_at
+    ) AS is_late
+FROM snapshot
+WHERE snapshot.shop_id = :shop_id AND snapshot.snapshot_id = :snapshot_id
+FOR UPDATE OF snapshot;
+
+-- name: mark_detected
+-- Record what a detect changed, so that a repeated one returns the same.
+UPDATE snapshot
+SET
+    detected_at = :now,
+    changed_count = :changed_count,
+    opened_count = :opened_count,
+    closed_count = :closed_count,
+    event_count = :event_count
+WHERE shop_id = :shop_id AND snapshot_id = :snapshot_id;
+
+-- name: list_snapshots
+-- Snapshots of a shop, newest first.
+SELECT
+    snapshot_id,
+    window_key,
+    kind,
+    state,
+    source,
+    observed_at,
+    row_count,
+    reject_count,
+    changed_count,
+    event_count,
+    coalesce(reason, accepted_reason) AS reason
+FROM snapshot
+WHERE shop_id = :shop_id
+ORDER BY observed_at DESC, snapshot_id DESC
+LIMIT :row_limit;

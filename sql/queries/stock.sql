@@ -1,0 +1,390 @@
+-- name: clear_work
+-- The work tables of a detect start empty.
+DELETE FROM stock_difference;
+
+-- name: clear_touched
+-- The work tables of a detect start empty.
+DELETE FROM touched_variant;
+
+-- name: collect_differences
+-- What the stage says otherwise than the level: changed, new, missing, or back after missing.
+-- An observation never overrides a newer one (SEMANTICS 2.2); absent rows read 0 once confirmed (2.4).
+WITH staged AS (
+    SELECT
+        variant_id,
+        location_id,
+        quantity
+    FROM staged_row
+    WHERE snapshot_id = :snapshot_id
+),
+
+level AS (
+    SELECT
+        variant_id,
+        location_id,
+        quantity,
+        observed_at,
+        missed_count
+    FROM stock_level
+    WHERE shop_id = :shop_id
+)
+
+INSERT INTO stock_difference (snapshot_id, variant_id, location_id, quantity, previous_quantity, missed_count)
+SELECT
+    :snapshot_id,
+    coalesce(staged.variant_id, level.variant_id),
+    coalesce(staged.location_id, level.location_id),
+    CASE
+        WHEN staged.variant_id IS NOT NULL THEN staged.quantity
+        WHEN level.missed_count + 1 >= :confirm_absent THEN 0
+        ELSE level.quantity
+    END,
+    level.quantity,
+    CASE WHEN staged.variant_id IS NULL THEN least(level.missed_count + 1, 32000) ELSE 0 END
+FROM staged
+FULL JOIN level
+    ON level.variant_id = staged.variant_id AND level.location_id = staged.location_id
+WHERE
+    level.variant_id IS NULL
+    OR (
+        level.observed_at < :observed_at
+        AND (
+            staged.quantity <> level.quantity
+            OR (staged.variant_id IS NOT NULL AND level.missed_count > 0)
+            OR (staged.variant_id IS NULL AND CAST(:is_full AS boolean) AND level.missed_count < :confirm_absent)
+        )
+    );
+
+-- name: write_levels
+-- The current quantities of what differs.
+INSERT INTO stock_level (shop_id, variant_id, location_id, quantity, observed_at, missed_count)
+SELECT
+    :shop_id,
+    variant_id,
+    location_id,
+    quantity,
+    :observed_at,
+    missed_count
+FROM stock_difference
+WHERE snapshot_id = :snapshot_id
+ORDER BY variant_id, location_id
+ON CONFLICT (shop_id, variant_id, location_id) DO UPDATE
+    SET
+        quantity = excluded.quantity,
+        missed_count = excluded.missed_count,
+        observed_at = excluded.observed_at;
+
+-- name: append_changes
+-- The history of what differs in quantity.
+INSERT INTO stock_change (shop_id, variant_id, location_id, observed_at, quantity, previous_quantity, snapshot_id)
+SELECT
+    :shop_id,
+    variant_id,
+    location_id,
+    :observed_at,
+    quantity,
+    previous_quantity,
+    snapshot_id
+FROM stock_difference
+WHERE snapshot_id = :snapshot_id AND quantity IS DISTINCT FROM previous_quantity
+ORDER BY variant_id, location_id
+ON CONFLICT DO NOTHING;
+
+-- name: refresh_catalog
+-- What messages say of a variant, where it differs; a variant that may now be announced, or no longer, is touched.
+WITH staged AS (
+    SELECT DISTINCT ON (variant_id)
+        variant_id,
+        product_id,
+        title,
+        url,
+        image_url,
+        price,
+        compare_at_price,
+        collections,
+        is_published,
+        is_tracked,
+        continue_selling
+    FROM staged_row
+    WHERE snapshot_id = :snapshot_id
+    ORDER BY variant_id, line_number
+),
+
+differing AS (
+    SELECT
+        staged.*,
+        known.is_published AS was_published,
+        known.is_tracked AS was_tracked
+    FROM staged
+    LEFT JOIN variant AS known
+        ON known.shop_id = :shop_id AND known.variant_id = staged.variant_id
+    WHERE
+        known.variant_id IS NULL
+        OR (
+            known.product_id, known.title, known.url, known.image_url, known.price, known.compare_at_price,
+            known.collections, known.is_published, known.is_tracked, known.continue_selling
+        ) IS DISTINCT FROM (
+            staged.product_id, staged.title, staged.url, staged.image_url, staged.price, staged.compare_at_price,
+            staged.collections, staged.is_published, staged.is_tracked, staged.continue_selling
+        )
+),
+
+touched AS (
+    INSERT INTO touched_variant (snapshot_id, variant_id)
+    SELECT
+        :snapshot_id,
+        variant_id
+    FROM differing
+    WHERE (was_published AND was_tracked) IS DISTINCT FROM (is_published AND is_tracked)
+)
+
+INSERT INTO variant (
+    shop_id, variant_id, product_id, title, url, image_url, price, compare_at_price, collections,
+    is_published, is_tracked, continue_selling, first_seen_at, changed_at
+)
+SELECT
+    :shop_id,
+    variant_id,
+    product_id,
+    title,
+    url,
+    image_url,
+    price,
+    compare_at_price,
+    collections,
+    is_published,
+    is_tracked,
+    continue_selling,
+    :observed_at,
+    :observed_at
+FROM differing
+ORDER BY variant_id
+ON CONFLICT (shop_id, variant_id) DO UPDATE
+    SET
+        product_id = excluded.product_id,
+        title = excluded.title,
+        url = excluded.url,
+        image_url = excluded.image_url,
+        price = excluded.price,
+        compare_at_price = excluded.compare_at_price,
+        collections = excluded.collections,
+        is_published = excluded.is_published,
+        is_tracked = excluded.is_tracked,
+        continue_selling = excluded.continue_selling,
+        changed_at = excluded.changed_at;
+
+-- name: touch_variants
+-- Judge again what differs, and what still waits for its restock to be confirmed.
+INSERT INTO touched_variant (snapshot_id, variant_id)
+SELECT
+    :snapshot_id,
+    variant_id
+FROM stock_difference
+WHERE snapshot_id = :snapshot_id
+UNION
+SELECT
+    :snapshot_id,
+    variant_id
+FROM variant_stock
+WHERE shop_id = :shop_id AND confirmations > 0 AND NOT is_open;
+
+-- name: judge_variants
+-- Open and close the touched variants and raise restock events (SEMANTICS 2.5, 2.6).
+-- Specification: include/domain/stock.py.
+WITH touched AS (
+    SELECT DISTINCT variant_id
+    FROM touched_variant
+    WHERE snapshot_id = :snapshot_id
+),
+
+observed AS (
+    SELECT
+        touched.variant_id,
+        coalesce(sum(level.quantity) FILTER (
+            WHERE is_counted(level.location_id, shop.included_locations, shop.excluded_locations)
+        ), 0) AS available,
+        coalesce(bool_or(level.missed_count BETWEEN 1 AND :confirm_absent - 1), false) AS is_absent
+    FROM touched
+    JOIN shop ON shop.shop_id = :shop_id
+    JOIN stock_level AS level
+        ON level.shop_id = :shop_id AND level.variant_id = touched.variant_id
+    GROUP BY touched.variant_id
+),
+
+counted AS (
+    SELECT
+        observed.variant_id,
+        observed.available,
+        observed.is_absent,
+        CASE
+            WHEN variant.is_published AND variant.is_tracked
+                THEN CAST(least(floor(greatest(observed.available, 0)), 1e15) AS bigint)
+            ELSE 0
+        END AS units
+    FROM observed
+    JOIN variant ON variant.shop_id = :shop_id AND variant.variant_id = observed.variant_id
+),
+
+compared AS (
+    SELECT
+        counted.*,
+        before.units AS units_before,
+        before.variant_id IS NULL AS is_first_sight,
+        coalesce(before.is_open, false) AS was_open,
+        coalesce(before.cycle, 0) AS cycle_before,
+        before.opened_at,
+        before.closed_at,
+        before.last_below,
+        counted.units >= :min_inventory AS is_enough,
+        coalesce(before.added_units, 0) + greatest(counted.units - coalesce(before.units, counted.units), 0)
+            AS added_units,
+        CASE
+            WHEN counted.units - coalesce(before.last_below, 0) >= :min_restock
+                THEN coalesce(before.confirmations, 0) + 1
+            ELSE 0
+        END AS confirmations
+    FROM counted
+    LEFT JOIN variant_stock AS before
+        ON before.shop_id = :shop_id AND before.variant_id = counted.variant_id
+),
+
+judged AS (
+    SELECT
+        compared.*,
+        is_enough AND (is_first_sight OR was_open OR confirmations >= :confirm_pulls) AS is_open,
+        is_enough AND NOT is_first_sight AND NOT was_open AND confirmations >= :confirm_pulls
+        AND (
+            closed_at IS NULL
+            OR CAST(:observed_at AS timestamptz) - closed_at >= make_interval(secs => :min_out_minutes * 60)
+        ) AS is_restock,
+        is_enough AND is_first_sight AND EXISTS (
+            SELECT 1
+            FROM subscription
+            WHERE
+                subscription.shop_id = :shop_id
+                AND subscription.variant_id = compared.variant_id
+                AND subscription.state = 'waiting'
+                AND subscription.restock_after IS NULL
+        ) AS is_awaited_first_sight
+    FROM compared
+),
+
+written AS (
+    INSERT INTO variant_stock AS stock (
+        shop_id, variant_id, available, units, is_open, is_absent, last_below, confirmations, cycle,
+        observed_at, opened_at, closed_at, restocked_at, added_units
+    )
+    SELECT
+        :shop_id,
+        variant_id,
+        available,
+        units,
+        is_open,
+        is_absent,
+        CASE WHEN is_enough THEN NULL ELSE units END,
+        0,
+        CAST(is_awaited_first_sight AS integer),
+        :observed_at,
+        CASE WHEN is_open THEN CAST(:observed_at AS timestamptz) END,
+        CASE WHEN NOT is_open THEN CAST(:observed_at AS timestamptz) END,
+        NULL,
+        0
+    FROM judged
+    WHERE is_first_sight
+    ORDER BY variant_id
+),
+
+updated AS (
+    UPDATE variant_stock AS stock
+    SET
+        available = judged.available,
+        units = judged.units,
+        is_open = judged.is_open,
+        is_absent = judged.is_absent,
+        last_below = CASE WHEN judged.is_enough THEN stock.last_below ELSE judged.units END,
+        confirmations = CASE
+            WHEN judged.is_enough AND NOT judged.is_open THEN judged.confirmations
+            ELSE 0
+        END,
+        cycle = stock.cycle + CAST(judged.is_restock AS integer),
+        observed_at = :observed_at,
+        opened_at = CASE WHEN judged.is_restock THEN CAST(:observed_at AS timestamptz) ELSE stock.opened_at END,
+        closed_at = CASE
+            WHEN judged.was_open AND NOT judged.is_open THEN CAST(:observed_at AS timestamptz)
+            ELSE stock.closed_at
+        END,
+        restocked_at = CASE
+            WHEN judged.is_restock THEN CAST(:observed_at AS timestamptz)
+            ELSE stock.restocked_at
+        END,
+        added_units = CASE WHEN judged.is_enough THEN judged.added_units ELSE 0 END
+    FROM judged
+    WHERE
+        stock.shop_id = :shop_id
+        AND stock.variant_id = judged.variant_id
+        AND NOT judged.is_first_sight
+),
+
+events AS (
+    INSERT INTO restock_event (shop_id, variant_id, cycle, opened_at, units_before, units_after, snapshot_id)
+    SELECT
+        :shop_id,
+        variant_id,
+        cycle_before + 1,
+        :observed_at,
+        units_before,
+        units,
+        :event_snapshot_id
+    FROM judged
+    WHERE is_restock OR is_awaited_first_sight
+    ORDER BY variant_id
+    RETURNING 1
+)
+
+SELECT
+    count(*) FILTER (WHERE is_open AND NOT was_open AND NOT is_first_sight) AS opened_count,
+    count(*) FILTER (WHERE was_open AND NOT is_open) AS closed_count,
+    (SELECT count(*) FROM events) AS event_count
+FROM judged;
+
+-- name: schedule_touched
+-- Give release a time to look at touched variants that are open and awaited, and at those held back for this.
+UPDATE variant_stock AS stock
+SET
+    next_check_at = CASE
+        WHEN stock.is_open THEN greatest(:now, coalesce(stock.next_release_at, :now))
+    END,
+    hold_reason = NULL
+WHERE
+    stock.shop_id = :shop_id
+    AND (
+        stock.variant_id IN (SELECT variant_id FROM touched_variant WHERE snapshot_id = :snapshot_id)
+        OR stock.hold_reason = 'stale_stock'
+    )
+    AND (
+        (stock.is_open AND EXISTS (
+            SELECT 1
+            FROM subscription
+            WHERE
+                subscription.shop_id = stock.shop_id
+                AND subscription.variant_id = stock.variant_id
+                AND subscription.state = 'waiting'
+        ))
+        OR (NOT stock.is_open AND stock.next_check_at IS NOT NULL)
+        OR stock.hold_reason IS NOT NULL
+    );
+
+-- name: wake_messages_waiting_for_stock
+-- Messages that waited for a fresh look at the stock may be checked again.
+UPDATE message
+SET due_at = :now
+WHERE shop_id = :shop_id AND state = 'queued' AND reason = 'stale_stock' AND due_at > :now;
+
+-- name: judge_under_new_rules
+-- Touch the variants whose openness differs under another minimum.
+INSERT INTO touched_variant (snapshot_id, variant_id)
+SELECT
+    :snapshot_id,
+    variant_id
+FROM variant_stock
+WHERE shop_id = :shop_id AND is_open <> (units >= :min_inventory);
