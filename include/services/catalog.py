@@ -11,9 +11,10 @@ from include.db.queries import run_query
 from include.domain.gates import SnapshotFigures, find_refusals
 from include.domain.rules import RuleSet
 from include.domain.shop import Shop
+from include.domain.wake import DISPATCH, RELEASE
 from include.domain.window import Window
 from include.errors import SnapshotRefused
-from include.services.due import DISPATCH, RELEASE, wake
+from include.services.due import wake
 from include.services.openings import Openings, judge_touched
 from include.services.rules import rules_in_force
 from include.services.shops import register_shop

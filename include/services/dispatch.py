@@ -11,13 +11,14 @@ from sqlalchemy import Engine, Row
 from include.db.queries import run_query
 from include.domain.delivery import next_attempt, next_look
 from include.domain.request import fold_email
+from include.domain.wake import DISPATCH
 from include.errors import ConfigurationError
 from include.messaging.address import AddressRefused, Mailbox
 from include.messaging.message_id import derive_message_id
 from include.messaging.render.library import TemplateError, TemplateLibrary
 from include.messaging.render.mime import build_message
 from include.messaging.senders.base import Envelope, Outcome, Sender
-from include.services.due import DISPATCH, wake
+from include.services.due import wake
 from include.services.outbox import LEASE, Delivery, Marks, check, claim, read_delivery
 from include.services.requests import sign_unsubscribe
 from include.services.rules import rules_in_force

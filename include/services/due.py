@@ -6,14 +6,6 @@ from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
 
-RELEASE = "release"
-DISPATCH = "dispatch"
-
-
-def flow_target(flow_name: str) -> str:
-    """The target of a flow's Dag."""
-    return f"flow:{flow_name}"
-
 
 def read_due_times(engine: Engine) -> dict[str, datetime]:
     """Target -> when it has something to do; targets with nothing are left out."""

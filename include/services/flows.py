@@ -7,9 +7,10 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
-from include.domain.flow import BackInStockDelay, Flow
+from include.domain.flow import BACK_IN_STOCK_METRIC, BackInStockDelay, Flow
+from include.domain.wake import DISPATCH, RELEASE, flow_target
 from include.errors import NotFound
-from include.services.due import DISPATCH, RELEASE, flow_target, wake
+from include.services.due import wake
 
 
 def register_flows(engine: Engine, flows: Sequence[Flow], now: datetime) -> dict[str, int]:
@@ -44,7 +45,7 @@ def move_step(engine: Engine, flow_name: str, step_id: str, now: datetime) -> di
             template=step.template,
             status=step.status,
             next_step_id=step.next_step_id,
-            purpose="back_in_stock" if step.metric == "Subscribed to Back in Stock" else "marketing",
+            purpose="back_in_stock" if step.metric == BACK_IN_STOCK_METRIC else "marketing",
             now=now,
         ).one()
         if moved.moved_count:

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
 from include.domain.delivery import MOST_CONSECUTIVE_ERRORS, PROBE_AFTER
+from include.domain.wake import DISPATCH, RELEASE
 from include.messaging.senders.base import Outcome
-from include.services.due import DISPATCH, RELEASE, wake
+from include.services.due import wake
 
 LEASE = timedelta(minutes=3)
 

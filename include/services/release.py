@@ -6,7 +6,8 @@ from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
 from include.domain.flow import BACK_IN_STOCK_METRIC
-from include.services.due import RELEASE, flow_target, wake
+from include.domain.wake import RELEASE, flow_target
+from include.services.due import wake
 from include.services.rules import read_rule_set
 
 

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
 from include.domain.request import InStockRequest, Request
+from include.domain.wake import RELEASE
 from include.errors import NotFound
-from include.services.due import RELEASE, wake
+from include.services.due import wake
 
 UNSUBSCRIBE_SALT = "unsubscribe"
 

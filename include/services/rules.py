@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
 from include.domain.rules import RuleSet, parse_rule_set
+from include.domain.wake import RELEASE
 from include.services.due import wake
 from include.services.openings import judge_touched
 
@@ -73,4 +74,4 @@ def _judge_again(connection: Connection, rules: RuleSet, now: datetime) -> None:
         )
         judge_touched(connection, shop_id, None, rules, now, now)
     run_query(connection, "release.wake_held", now=now)
-    wake(connection, "release")
+    wake(connection, RELEASE)

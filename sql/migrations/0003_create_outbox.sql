@@ -49,6 +49,7 @@ CREATE INDEX message_leased ON message (lease_until) WHERE state = 'sending';
 CREATE INDEX message_by_subscription ON message (shop_id, subscription_id) WHERE subscription_id IS NOT NULL;
 CREATE INDEX message_by_person ON message (shop_id, profile_id, channel, ended_at) WHERE state = 'sent';
 CREATE INDEX message_waiting_for_stock ON message (shop_id) WHERE state = 'queued' AND reason = 'stale_stock';
+CREATE INDEX message_by_batch ON message (shop_id, batch_id) WHERE batch_id IS NOT NULL;
 CREATE INDEX message_by_end ON message (shop_id, ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE delivery_attempt (

@@ -1,0 +1,13 @@
+"""Text that leaves in a spreadsheet."""
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def neutralize_formula(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula: an apostrophe goes before what could start one (9.2)."""
+    return "'" + text if text.startswith(FORMULA_STARTS) else text
+
+
+def restore_formula(text: str) -> str:
+    """The text as it was before `neutralize_formula`."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text

@@ -1,0 +1,32 @@
+"""Looking at snapshots, and accepting a refused one (SEMANTICS 2.3)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Engine, Row
+
+from include.db.queries import run_query
+from include.errors import NotFound
+
+
+def list_snapshots(engine: Engine, shop_id: str, most: int = 20) -> Sequence[Row[Any]]:
+    """The newest snapshots of a shop."""
+    with engine.connect() as connection:
+        return run_query(connection, "snapshot.list_snapshots", shop_id=shop_id, row_limit=most).all()
+
+
+def accept_snapshot(engine: Engine, shop_id: str, snapshot_id: int, reason: str) -> None:
+    """Let a refused snapshot pass its gates once: the next load of its window takes it."""
+    with engine.begin() as connection:
+        accepted = run_query(
+            connection,
+            "snapshot.accept_snapshot",
+            shop_id=shop_id,
+            snapshot_id=snapshot_id,
+            accepted_reason=reason,
+        ).one_or_none()
+    if accepted is None:
+        raise NotFound(
+            f"Shop '{shop_id}' has no rejected snapshot {snapshot_id}. `restock snapshots list --shop {shop_id}` shows "
+            "which there are."
+        )

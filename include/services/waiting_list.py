@@ -1,0 +1,163 @@
+"""Import and export of waiting lists as CSV, with their original dates (SEMANTICS 3.5, 3.7)."""
+
+import csv
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import Connection, Engine
+
+from include.db.queries import run_query
+from include.domain.request import (
+    InStockRequest,
+    Request,
+    check_channels,
+    check_quantity,
+    check_time,
+    check_variant_id,
+    fold_email,
+)
+from include.domain.text import neutralize_formula, restore_formula
+from include.errors import ConfigurationError, RowRejected
+from include.services.requests import Taken, take_requests
+from include.services.shops import require_shop
+
+REQUIRED_COLUMNS = ("email", "variant_id", "subscribed_at")
+OPTIONAL_COLUMNS = ("channels", "wanted_quantity", "first_name", "last_name", "locale")
+COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
+ROWS_TOGETHER = 5_000
+
+
+@dataclass
+class ImportResult:
+    """What an import did; `open_now` of those who wait asked for something that is in stock at this moment."""
+
+    new: int = 0
+    merged: int = 0
+    known: int = 0
+    rejects: list[tuple[int, str]] = field(default_factory=list)
+    waiting: int = 0
+    open_now: int = 0
+    unmatched: int = 0
+
+    def add(self, taken: Taken) -> None:
+        """Count one set."""
+        self.new += taken.new
+        self.merged += taken.merged
+        self.known += taken.known
+
+
+def import_waiting_list(
+    engine: Engine, shop_id: str, file: Path, now: datetime, in_stock: InStockRequest = "next_restock"
+) -> ImportResult:
+    """Take a waiting list; the same file again adds nothing, and each refused line is kept with its reason."""
+    result = ImportResult()
+    with engine.begin() as connection:
+        require_shop(connection, shop_id)
+    with file.open(newline="", encoding="utf-8-sig", errors="replace") as stream:
+        reader = _open_reader(stream, file)
+        requests = _read(reader, now, result.rejects)
+        while chunk := list(islice(requests, ROWS_TOGETHER)):
+            with engine.begin() as connection:
+                result.add(take_requests(connection, shop_id, chunk, "import", in_stock, now))
+    with engine.begin() as connection:
+        _note_rejects(connection, shop_id, file, result.rejects, now)
+        counted = run_query(connection, "request.count_open_now", shop_id=shop_id).one()
+    result.waiting, result.open_now = counted.waiting_count, counted.open_count
+    result.unmatched = counted.unmatched_count
+    return result
+
+
+def export_waiting_list(engine: Engine, shop_id: str, target: IO[str]) -> int:
+    """Write everyone who waits, oldest first, in the form that an import takes; the rows written."""
+    writer = csv.writer(target, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    count = 0
+    with engine.connect().execution_options(yield_per=ROWS_TOGETHER) as connection:
+        require_shop(connection, shop_id)
+        for row in run_query(connection, "request.export_waiting", shop_id=shop_id):
+            fields: Mapping[str, Any] = row._mapping
+            writer.writerow([_as_cell(fields[column]) for column in COLUMNS])
+            count += 1
+    return count
+
+
+def _open_reader(stream: IO[str], file: Path) -> "csv.DictReader[str]":
+    reader = csv.DictReader(stream, restkey="_surplus")
+    seen = [name.strip() for name in reader.fieldnames or ()]
+    missing = [name for name in REQUIRED_COLUMNS if name not in seen]
+    if missing:
+        raise ConfigurationError(
+            f"{file}, line 1: the columns {', '.join(missing)} are missing; "
+            f"seen: {', '.join(seen)[:200] or 'nothing'}. "
+            f"Needed are {', '.join(REQUIRED_COLUMNS)}; {', '.join(OPTIONAL_COLUMNS)} may follow."
+        )
+    reader.fieldnames = seen
+    return reader
+
+
+def _read(reader: "csv.DictReader[str]", now: datetime, rejects: list[tuple[int, str]]) -> Iterator[Request]:
+    try:
+        for row in reader:
+            try:
+                yield _parse(row, now)
+            except RowRejected as rejected:
+                rejects.append((reader.line_num, str(rejected)))
+    except csv.Error as error:
+        rejects.append((reader.line_num, f"unreadable from here on: {error}"))
+
+
+def _parse(row: Mapping[str, Any], now: datetime) -> Request:
+    if "_surplus" in row:
+        raise RowRejected("more cells than the header has columns")
+    cells = {name: restore_formula((row.get(name) or "").strip()) for name in COLUMNS}
+    email = _check_email(cells["email"])
+    return Request(
+        email=email,
+        email_key=fold_email(email),
+        variant_id=check_variant_id(cells["variant_id"]),
+        subscribed_at=check_time(cells["subscribed_at"], now),
+        channels=check_channels(cells["channels"]),
+        wanted_quantity=check_quantity(cells["wanted_quantity"]),
+        first_name=cells["first_name"][:200] or None,
+        last_name=cells["last_name"][:200] or None,
+        locale=cells["locale"][:20] or None,
+    )
+
+
+def _check_email(text: str) -> str:
+    """The address as written; the reason of a refusal never repeats it."""
+    try:
+        return validate_email(text, check_deliverability=False, test_environment=True).normalized
+    except EmailNotValidError:
+        raise RowRejected(
+            "email is no valid address; allowed is one address of the form name@domain"
+        ) from None
+
+
+def _as_cell(value: object) -> str:
+    if value is None:
+        return ""
+    return value.isoformat() if isinstance(value, datetime) else neutralize_formula(str(value))
+
+
+def _note_rejects(
+    connection: Connection, shop_id: str, file: Path, rejects: list[tuple[int, str]], now: datetime
+) -> None:
+    if rejects:
+        with file.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        run_query(
+            connection,
+            "request.note_import_rejects",
+            shop_id=shop_id,
+            file_digest=digest,
+            line_numbers=[line for line, _ in rejects],
+            reasons=[reason for _, reason in rejects],
+            now=now,
+        )
