@@ -250,9 +250,13 @@ def delivery_set(
 @flows.command("check")
 def flows_check() -> None:
     """Read every flow file and list its problems."""
-    broken = [flow for flow in _read_flows(load_settings()) if hasattr(flow, "problems")]
+    from include.flows.definition import BrokenFlow, load_flows
+    from include.messaging.render.library import built_in_library
+
+    known = load_flows(load_settings().flows_folder, tuple(built_in_library().list_templates()))
+    broken = [flow for flow in known if isinstance(flow, BrokenFlow)]
     for flow in broken:
-        console.print(str(flow.problems), markup=False)
+        console.print(str(flow), markup=False)
     if broken:
         raise typer.Exit(1)
     console.print("Every flow file is valid.")
@@ -280,13 +284,6 @@ def _days(first: datetime, last: datetime) -> tuple[date, date]:
     if first > last:
         raise ConfigurationError(f"--from {first.date()} is after --to {last.date()}.")
     return first.date(), last.date()
-
-
-def _read_flows(settings: Settings) -> tuple[object, ...]:
-    from include.flows.definition import load_flows
-    from include.messaging.render.library import built_in_library
-
-    return load_flows(settings.flows_folder, tuple(built_in_library().list_templates()))
 
 
 def _register_shop(engine: Engine, shop_id: str) -> None:

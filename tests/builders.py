@@ -43,15 +43,17 @@ def a_shop(shop_id: str = "demo", **changes: Any) -> Shop:
 
 
 def a_back_in_stock_flow(name: str = "back_in_stock", status: str = "live") -> Flow:
-    return Flow.model_validate({
-        "name": name,
-        "title": "Back in stock",
-        "trigger": {"metric": "Subscribed to Back in Stock"},
-        "steps": [
-            {"id": "wait_for_stock", "kind": "back_in_stock_delay"},
-            {"id": "tell", "kind": "send_email", "template": "back_in_stock", "status": status},
-        ],
-    })
+    return Flow.model_validate(
+        {
+            "name": name,
+            "title": "Back in stock",
+            "trigger": {"metric": "Subscribed to Back in Stock"},
+            "steps": [
+                {"id": "wait_for_stock", "kind": "back_in_stock_delay"},
+                {"id": "tell", "kind": "send_email", "template": "back_in_stock", "status": status},
+            ],
+        }
+    )
 
 
 def a_row(variant_id: str, quantity: float | str, location_id: str = "", **changes: Any) -> CatalogRow:
@@ -161,12 +163,16 @@ class World:
             "subscribed_at": self.now,
         }
         with self.engine.begin() as connection:
-            take_requests(connection, self.shop.id, [Request(**{**known, **changes})], "api", in_stock, self.now)
+            take_requests(
+                connection, self.shop.id, [Request(**{**known, **changes})], "api", in_stock, self.now
+            )
 
     def ask_many(self, variant_id: str, count: int, prefix: str = "p") -> list[str]:
         emails = [f"{prefix}{number:04}@example.org" for number in range(count)]
         asked = [
-            Request(email, fold_email(email), variant_id, self.now - timedelta(days=30) + timedelta(minutes=place))
+            Request(
+                email, fold_email(email), variant_id, self.now - timedelta(days=30) + timedelta(minutes=place)
+            )
             for place, email in enumerate(emails)
         ]
         with self.engine.begin() as connection:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from include.db.engine import connect
 from include.db.migrate import migrate
@@ -48,3 +49,38 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def world(engine: Engine, tmp_path: Path) -> World:
     return World(engine, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def engine_of_session(postgres_server: EmbeddedPostgres, migrated_template: str) -> Iterator[Engine]:
+    postgres_server.create_database("restock_session", template=migrated_template)
+    engine = connect(postgres_server.url("restock_session"))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(engine_of_session: Engine) -> Iterator[Connection]:
+    with engine_of_session.connect() as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+def new_world(
+    postgres_server: EmbeddedPostgres, migrated_template: str, tmp_path: Path
+) -> Callable[[], AbstractContextManager[World]]:
+    """A world with a database of its own, each time it is called."""
+
+    @contextmanager
+    def build() -> Iterator[World]:
+        name = f"restock_{next(_numbers)}"
+        postgres_server.create_database(name, template=migrated_template)
+        engine = connect(postgres_server.url(name))
+        try:
+            yield World(engine, tmp_path / name)
+        finally:
+            engine.dispose()
+            postgres_server.drop_database(name)
+
+    return build

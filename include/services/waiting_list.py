@@ -81,8 +81,7 @@ def export_waiting_list(engine: Engine, shop_id: str, target: IO[str]) -> int:
     with engine.connect().execution_options(yield_per=ROWS_TOGETHER) as connection:
         require_shop(connection, shop_id)
         for row in run_query(connection, "request.export_waiting", shop_id=shop_id):
-            fields: Mapping[str, Any] = row._mapping
-            writer.writerow([_as_cell(fields[column]) for column in COLUMNS])
+            writer.writerow([_as_cell(getattr(row, column)) for column in COLUMNS])
             count += 1
     return count
 

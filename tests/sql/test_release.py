@@ -47,7 +47,9 @@ def test_below_the_minimum_nobody_is_told(world: World) -> None:
 
 
 def test_batches_stop_when_the_stock_falls_below_the_minimum(world: World) -> None:
-    emails = restocked_world(world, units=10, people=100, customers_per_unit=5, min_inventory=5, wait_minutes=10)
+    emails = restocked_world(
+        world, units=10, people=100, customers_per_unit=5, min_inventory=5, wait_minutes=10
+    )
     assert world.tell() == emails[:50]
     world.sync(a_row("LAMP", 4))
     world.pass_time(minutes=10)

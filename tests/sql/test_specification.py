@@ -1,0 +1,138 @@
+"""The pure rules and the SQL that carries them out say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from decimal import Decimal
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from include.domain.release import VariantAtRelease, allow_release
+from include.domain.rules import RuleSet
+from include.domain.stock import VariantStock, first_sight, observe, sellable_units
+from tests.builders import World, a_row
+
+NewWorld = Callable[[], AbstractContextManager[World]]
+QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+quantities = st.decimals(min_value=-3, max_value=12, places=1)
+rule_sets = st.builds(
+    RuleSet,
+    min_inventory=st.integers(1, 6),
+    min_restock=st.integers(1, 4),
+    confirm_pulls=st.integers(1, 3),
+    min_out_minutes=st.sampled_from([0, 20, 40]),
+    gates_from_rows=st.just(10**6),
+)
+walks = st.lists(st.lists(quantities, min_size=4, max_size=4), min_size=1, max_size=8)
+
+
+def as_variables(rules: RuleSet) -> dict[str, object]:
+    return dict(rules.model_dump())
+
+
+def expected_walk(levels: list[Decimal], rules: RuleSet, moments: list) -> VariantStock:
+    state = first_sight(sellable_units(levels[0]), rules, moments[0])
+    for level, moment in zip(levels[1:], moments[1:], strict=True):
+        is_unchanged = level == levels[moments.index(moment) - 1]
+        waits = state.confirmations > 0 and not state.is_open
+        if not is_unchanged or waits:
+            state = observe(state, sellable_units(level), rules, moment)
+    return state
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
+@given(rules=rule_sets, walk=walks)
+def test_detect_opens_and_closes_as_the_rule_says(new_world: NewWorld, rules: RuleSet, walk) -> None:
+    with new_world() as world:
+        world.set_rules(**as_variables(rules))
+        moments = []
+        for step in walk:
+            world.sync(*[a_row(f"V{index}", str(level)) for index, level in enumerate(step)])
+            moments.append(world.now)
+        for index in range(4):
+            state = expected_walk([step[index] for step in walk], rules, moments)
+            actual = world.query(
+                "SELECT units, is_open, confirmations, cycle, opened_at, closed_at, restocked_at, added_units"
+                " FROM variant_stock WHERE shop_id = :shop AND variant_id = :variant",
+                shop=world.shop.id,
+                variant=f"V{index}",
+            )[0]
+            assert tuple(actual) == (
+                state.units,
+                state.is_open,
+                state.confirmations,
+                state.cycle,
+                state.opened_at,
+                state.closed_at,
+                state.restocked_at,
+                state.added_units,
+            )
+            assert state.cycle == world.value(
+                "SELECT count(*) FROM restock_event WHERE shop_id = :shop AND variant_id = :variant",
+                shop=world.shop.id,
+                variant=f"V{index}",
+            )
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
+@given(
+    units=st.integers(0, 8),
+    people=st.integers(0, 30),
+    in_flight=st.integers(0, 12),
+    per_unit=st.sampled_from(["all", 1, 2, 5]),
+    minimum=st.integers(1, 4),
+    is_absent=st.booleans(),
+    age_minutes=st.sampled_from([0, 61]),
+    timer_minutes=st.sampled_from([None, -1, 0, 5]),
+    is_live=st.booleans(),
+)
+def test_release_takes_as_many_as_the_rule_allows(
+    new_world: NewWorld,
+    units,
+    people,
+    in_flight,
+    per_unit,
+    minimum,
+    is_absent,
+    age_minutes,
+    timer_minutes,
+    is_live,
+) -> None:
+    from tests.builders import a_back_in_stock_flow
+
+    with new_world() as world:
+        rules = RuleSet(customers_per_unit=per_unit, min_inventory=minimum)
+        world.use_flow()
+        world.set_rules(customers_per_unit="all")
+        world.sync(a_row("LAMP", 0))
+        world.ask_many("LAMP", in_flight, "flying")
+        world.sync(a_row("LAMP", 10))
+        world.release()
+        world.use_flow(a_back_in_stock_flow(status="live" if is_live else "draft"))
+        emails = world.ask_many("LAMP", people)
+        world.set_rules(**as_variables(rules))
+        world.sync(a_row("LAMP", units))
+        world.pass_time(minutes=age_minutes)
+        timer = None if timer_minutes is None else world.now + timedelta(minutes=timer_minutes)
+        with world.engine.begin() as connection:
+            connection.exec_driver_sql(
+                "UPDATE variant_stock SET is_absent = %s, next_release_at = %s, next_check_at = %s WHERE shop_id = %s",
+                (is_absent, timer, world.now, world.shop.id),
+            )
+        variant = VariantAtRelease(units, units >= minimum, is_absent, age_minutes > 60, in_flight, timer)
+        allowance = allow_release(variant, rules, world.now, is_live)
+        expected = emails if allowance.people is None else emails[: allowance.people]
+        world.release(f"run {world.shop.id}")
+        released = world.query(
+            "SELECT email FROM subscription JOIN profile USING (shop_id, profile_id)"
+            " JOIN batch USING (shop_id, batch_id) WHERE run_id = :run ORDER BY subscribed_at",
+            run=f"run {world.shop.id}",
+        )
+        assert [row.email for row in released] == expected
+        assert world.value(
+            "SELECT hold_reason FROM variant_stock WHERE shop_id = :shop", shop=world.shop.id
+        ) == (allowance.hold)
