@@ -42,3 +42,9 @@ def test_a_failing_migration_leaves_nothing_behind(engine: Engine, tmp_path: Pat
         migrate(engine, tmp_path)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT to_regclass('half_done')")).scalar_one() is None
+
+
+def test_the_schema_file_is_what_the_migrations_give(database_url: str) -> None:
+    from include.local.schema_dump import SCHEMA, dump_schema
+
+    assert dump_schema(database_url) == SCHEMA.read_text(encoding="utf-8"), "run python -m include.local.schema_dump"

@@ -1,0 +1,815 @@
+CREATE PROCEDURE public.create_stage(IN snapshot bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    EXECUTE format('DROP TABLE IF EXISTS %I', stage_name(snapshot));
+    EXECUTE format(
+        'CREATE UNLOGGED TABLE %I PARTITION OF staged_row FOR VALUES IN (%s) WITH (autovacuum_enabled = off)',
+        stage_name(snapshot), snapshot);
+END $$;
+
+CREATE PROCEDURE public.drop_stage(IN snapshot bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    EXECUTE format('DROP TABLE IF EXISTS %I', stage_name(snapshot));
+END $$;
+
+CREATE FUNCTION public.is_counted(location_id text, included text[], excluded text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT (included IS NULL OR location_id = ANY (included)) AND NOT (location_id = ANY (excluded))
+$$;
+
+COMMENT ON FUNCTION public.is_counted(location_id text, included text[], excluded text[]) IS 'Whether a location''s stock belongs to what a variant has available (SEMANTICS 1.1).';
+
+CREATE FUNCTION public.stage_name(snapshot bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$ SELECT 'staged_row_' || snapshot $$;
+
+CREATE TABLE public.batch (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    batch_id bigint NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    run_id text NOT NULL,
+    state text NOT NULL,
+    decided_at timestamp with time zone NOT NULL,
+    cycle integer NOT NULL,
+    rule_set_id bigint NOT NULL,
+    available numeric NOT NULL,
+    units bigint NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    min_inventory bigint NOT NULL,
+    customers_per_unit bigint,
+    wait_minutes double precision NOT NULL,
+    ordering text DEFAULT 'oldest'::text NOT NULL,
+    waiting_count bigint NOT NULL,
+    in_flight_count bigint NOT NULL,
+    allowed_count bigint,
+    released_count bigint NOT NULL,
+    skipped_count bigint NOT NULL,
+    next_release_at timestamp with time zone,
+    CONSTRAINT batch_state_check CHECK ((state = ANY (ARRAY['released'::text, 'proposed'::text, 'declined'::text])))
+);
+
+COMMENT ON TABLE public.batch IS 'People told together, with everything that decided how many (SEMANTICS 4.8).';
+
+COMMENT ON COLUMN public.batch.allowed_count IS 'units * customers_per_unit - in flight; NULL: everyone.';
+
+ALTER TABLE public.batch ALTER COLUMN batch_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.batch_batch_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.channel (
+    channel text NOT NULL,
+    consecutive_errors integer DEFAULT 0 NOT NULL,
+    paused_at timestamp with time zone,
+    pause_reason text,
+    probe_at timestamp with time zone,
+    CONSTRAINT a_paused_channel_says_why_and_when_it_probes CHECK ((((paused_at IS NULL) = (pause_reason IS NULL)) AND ((paused_at IS NULL) = (probe_at IS NULL)))),
+    CONSTRAINT channel_channel_check CHECK ((channel = ANY (ARRAY['EMAIL'::text, 'SMS'::text])))
+);
+
+CREATE TABLE public.delivery_attempt (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    message_id bigint NOT NULL,
+    attempt_number integer NOT NULL,
+    attempted_at timestamp with time zone NOT NULL,
+    outcome text NOT NULL,
+    code text,
+    detail text
+);
+
+COMMENT ON TABLE public.delivery_attempt IS 'Attempts that did not end in a sent message; detail holds no address.';
+
+CREATE TABLE public.enrolment (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    enrolment_id bigint NOT NULL,
+    flow_name text NOT NULL COLLATE pg_catalog."C",
+    profile_id bigint NOT NULL,
+    subscription_id bigint,
+    batch_id bigint,
+    step_id text COLLATE pg_catalog."C",
+    due_at timestamp with time zone,
+    state text NOT NULL,
+    reason text,
+    entered_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT an_active_one_stands_at_a_step CHECK (((state = 'active'::text) = ((step_id IS NOT NULL) AND (due_at IS NOT NULL)))),
+    CONSTRAINT an_ended_one_has_a_time CHECK (((state = 'active'::text) = (ended_at IS NULL))),
+    CONSTRAINT enrolment_state_check CHECK ((state = ANY (ARRAY['active'::text, 'completed'::text, 'ended'::text])))
+)
+WITH (fillfactor='90');
+
+COMMENT ON TABLE public.enrolment IS 'One person inside one flow, standing at a step (SEMANTICS 3.9, 7).';
+
+CREATE TABLE public.flow (
+    flow_name text NOT NULL COLLATE pg_catalog."C",
+    title text NOT NULL,
+    metric text NOT NULL,
+    first_step_id text,
+    definition jsonb NOT NULL,
+    is_telling boolean NOT NULL,
+    is_registered boolean NOT NULL,
+    registered_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON COLUMN public.flow.first_step_id IS 'Where enrolments enter: the step after a back-in-stock delay, else the first one.';
+
+COMMENT ON COLUMN public.flow.is_telling IS 'Has a live or manual message; without one nobody is released (SEMANTICS 3.8).';
+
+COMMENT ON COLUMN public.flow.is_registered IS 'False once its file is gone: it enrols nobody, those inside go on.';
+
+CREATE TABLE public.message (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    message_id bigint NOT NULL,
+    message_key text NOT NULL COLLATE pg_catalog."C",
+    channel text NOT NULL,
+    purpose text NOT NULL,
+    priority smallint DEFAULT 5 NOT NULL,
+    profile_id bigint,
+    subscription_id bigint,
+    enrolment_id bigint,
+    batch_id bigint,
+    variant_id text COLLATE pg_catalog."C",
+    flow_name text COLLATE pg_catalog."C",
+    step_id text COLLATE pg_catalog."C",
+    template text NOT NULL,
+    state text NOT NULL,
+    reason text,
+    due_at timestamp with time zone NOT NULL,
+    lease_until timestamp with time zone,
+    lane text,
+    attempt_count integer DEFAULT 0 NOT NULL,
+    is_recorded_only boolean DEFAULT false NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT message_purpose_check CHECK ((purpose = ANY (ARRAY['back_in_stock'::text, 'transactional'::text, 'marketing'::text, 'report'::text]))),
+    CONSTRAINT message_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'skipped'::text]))),
+    CONSTRAINT what_ended_has_a_time CHECK (((state = ANY (ARRAY['sent'::text, 'failed'::text, 'skipped'::text])) = (ended_at IS NOT NULL))),
+    CONSTRAINT what_is_sending_has_a_lease CHECK (((state = 'sending'::text) = ((lease_until IS NOT NULL) AND (lane IS NOT NULL)))),
+    CONSTRAINT what_was_not_sent_says_why CHECK (((state <> ALL (ARRAY['failed'::text, 'skipped'::text])) OR (reason IS NOT NULL)))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE public.message IS 'The outbox: queued -> sending -> sent | failed | skipped (SEMANTICS 6.1, 6.2).';
+
+COMMENT ON COLUMN public.message.reason IS 'Why it was skipped or failed, or what a queued one waits for (SEMANTICS 5).';
+
+CREATE TABLE public.variant_stock (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    available numeric NOT NULL,
+    units bigint NOT NULL,
+    is_open boolean NOT NULL,
+    is_absent boolean DEFAULT false NOT NULL,
+    last_below bigint,
+    confirmations integer DEFAULT 0 NOT NULL,
+    cycle integer DEFAULT 0 NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    opened_at timestamp with time zone,
+    closed_at timestamp with time zone,
+    restocked_at timestamp with time zone,
+    added_units bigint DEFAULT 0 NOT NULL,
+    next_release_at timestamp with time zone,
+    next_check_at timestamp with time zone,
+    hold_reason text,
+    decided_at timestamp with time zone,
+    CONSTRAINT variant_stock_units_check CHECK ((units >= 0))
+)
+WITH (fillfactor='90');
+
+COMMENT ON TABLE public.variant_stock IS 'Per variant: what is available, whether it is open, and when release looks at it next (SEMANTICS 2.5, 4.1).';
+
+COMMENT ON COLUMN public.variant_stock.units IS 'q = floor(max(0, available)), 0 while it can''t be announced (SEMANTICS 1.2, 1.3).';
+
+COMMENT ON COLUMN public.variant_stock.last_below IS 'Last units below the minimum; NULL when never seen below.';
+
+COMMENT ON COLUMN public.variant_stock.restocked_at IS 'Last opening that was a true restock; first sight of a stocked variant is none.';
+
+COMMENT ON COLUMN public.variant_stock.next_check_at IS 'When release has a reason to look; NULL: nothing to do until something changes.';
+
+CREATE VIEW public.due_time AS
+ SELECT 'release'::text AS target,
+    min(variant_stock.next_check_at) AS due_at
+   FROM public.variant_stock
+  WHERE (variant_stock.next_check_at IS NOT NULL)
+UNION ALL
+ SELECT ('flow:'::text || flow.flow_name) AS target,
+    earliest.due_at
+   FROM (public.flow
+     CROSS JOIN LATERAL ( SELECT min(enrolment.due_at) AS due_at
+           FROM public.enrolment
+          WHERE ((enrolment.flow_name = flow.flow_name) AND (enrolment.state = 'active'::text))) earliest)
+UNION ALL
+ SELECT 'dispatch'::text AS target,
+    min(GREATEST(earliest.due_at, channel.probe_at)) AS due_at
+   FROM (public.channel
+     CROSS JOIN LATERAL ( SELECT LEAST(( SELECT min(message.due_at) AS min
+                   FROM public.message
+                  WHERE ((message.channel = channel.channel) AND (message.state = 'queued'::text))), ( SELECT min(message.lease_until) AS min
+                   FROM public.message
+                  WHERE (message.state = 'sending'::text))) AS due_at) earliest)
+  WHERE (earliest.due_at IS NOT NULL);
+
+COMMENT ON VIEW public.due_time IS 'When each Dag that is woken has something to do; NULL: nothing.';
+
+ALTER TABLE public.enrolment ALTER COLUMN enrolment_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.enrolment_enrolment_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.flow_step (
+    flow_name text NOT NULL COLLATE pg_catalog."C",
+    step_id text NOT NULL COLLATE pg_catalog."C",
+    "position" integer NOT NULL,
+    kind text NOT NULL,
+    channel text,
+    template text,
+    status text,
+    next_step_id text
+);
+
+CREATE TABLE public.import_reject (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    import_reject_id bigint NOT NULL,
+    file_digest text NOT NULL,
+    line_number bigint NOT NULL,
+    reason text NOT NULL,
+    imported_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.import_reject IS 'Lines of an imported waiting list that were refused, each with its reason (SEMANTICS 3.7).';
+
+ALTER TABLE public.import_reject ALTER COLUMN import_reject_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.import_reject_import_reject_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.installation (
+    is_the_one boolean DEFAULT true NOT NULL,
+    link_secret text NOT NULL,
+    delivery text DEFAULT 'record_only'::text NOT NULL,
+    allow_list text[] DEFAULT '{}'::text[] NOT NULL,
+    bound_to text,
+    CONSTRAINT installation_delivery_check CHECK ((delivery = ANY (ARRAY['live'::text, 'allow_list'::text, 'record_only'::text]))),
+    CONSTRAINT installation_is_the_one_check CHECK (is_the_one)
+);
+
+COMMENT ON TABLE public.installation IS 'One row: how this database may deliver, and which database it was told so (SEMANTICS 6.6).';
+
+COMMENT ON COLUMN public.installation.bound_to IS 'Identity of the database for which delivery was set: a restored copy differs and records only.';
+
+ALTER TABLE public.message ALTER COLUMN message_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.message_message_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.profile (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    profile_id bigint NOT NULL,
+    email text,
+    email_key text COLLATE pg_catalog."C",
+    phone text COLLATE pg_catalog."C",
+    external_id text COLLATE pg_catalog."C",
+    first_name text,
+    last_name text,
+    locale text,
+    time_zone text,
+    properties jsonb DEFAULT '{}'::jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT an_address_is_kept_with_its_key CHECK (((email IS NULL) = (email_key IS NULL)))
+);
+
+COMMENT ON COLUMN public.profile.email_key IS 'Case-folded address: the key by which a person is found (SEMANTICS 3.3).';
+
+COMMENT ON COLUMN public.profile.phone IS 'E.164.';
+
+ALTER TABLE public.profile ALTER COLUMN profile_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.profile_profile_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.rejected_row (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    snapshot_id bigint NOT NULL,
+    line_number bigint NOT NULL,
+    reason text NOT NULL,
+    excerpt text NOT NULL
+);
+
+COMMENT ON TABLE public.rejected_row IS 'Rows of a feed that could not be read, with the reason: nothing is lost in silence.';
+
+CREATE TABLE public.report_activity (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_on date NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    title text,
+    request_count bigint NOT NULL,
+    restock_count bigint NOT NULL,
+    restocked_units bigint NOT NULL,
+    released_count bigint NOT NULL,
+    notified_count bigint NOT NULL,
+    skipped_count bigint NOT NULL
+);
+
+COMMENT ON TABLE public.report_activity IS 'Back-in-stock activity per variant and day of the shop.';
+
+CREATE TABLE public.report_batches (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    batch_id bigint NOT NULL,
+    report_on date NOT NULL,
+    decided_at timestamp with time zone NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    title text,
+    units bigint NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    min_inventory bigint NOT NULL,
+    customers_per_unit text NOT NULL,
+    wait_minutes double precision NOT NULL,
+    waiting_count bigint NOT NULL,
+    in_flight_count bigint NOT NULL,
+    allowed_count bigint,
+    released_count bigint NOT NULL,
+    notified_count bigint NOT NULL,
+    skipped_count bigint NOT NULL,
+    next_release_at timestamp with time zone
+);
+
+COMMENT ON TABLE public.report_batches IS 'Every batch with its inputs and what became of its people.';
+
+CREATE TABLE public.report_queue (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    subscription_id bigint NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    title text,
+    place bigint NOT NULL,
+    subscribed_at timestamp with time zone NOT NULL,
+    wanted_quantity integer NOT NULL,
+    channels text NOT NULL,
+    units bigint,
+    built_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.report_queue IS 'Every waiting request with its place, as of built_at; no addresses.';
+
+CREATE TABLE public.restock_event (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    restock_event_id bigint NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    cycle integer NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    units_before bigint,
+    units_after bigint NOT NULL,
+    snapshot_id bigint
+);
+
+COMMENT ON TABLE public.restock_event IS 'A variant opened: enough units came back (SEMANTICS 2.5).';
+
+ALTER TABLE public.restock_event ALTER COLUMN restock_event_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.restock_event_restock_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.rule_set (
+    rule_set_id bigint NOT NULL,
+    min_inventory bigint NOT NULL,
+    customers_per_unit bigint,
+    wait_minutes double precision NOT NULL,
+    rules jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT rule_set_customers_per_unit_check CHECK ((customers_per_unit >= 1)),
+    CONSTRAINT rule_set_min_inventory_check CHECK ((min_inventory >= 1)),
+    CONSTRAINT rule_set_wait_minutes_check CHECK ((wait_minutes > (0)::double precision))
+);
+
+COMMENT ON TABLE public.rule_set IS 'Validated rules as they stood; the newest is in force (SEMANTICS 4.9).';
+
+COMMENT ON COLUMN public.rule_set.customers_per_unit IS 'NULL: everyone who waits ("all").';
+
+COMMENT ON COLUMN public.rule_set.rules IS 'Every rule of the set, the columns before it included.';
+
+ALTER TABLE public.rule_set ALTER COLUMN rule_set_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.rule_set_rule_set_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.schema_migration (
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.shop (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL,
+    currency text NOT NULL,
+    time_zone text NOT NULL,
+    locale text NOT NULL,
+    url text,
+    included_locations text[],
+    excluded_locations text[] DEFAULT '{}'::text[] NOT NULL,
+    max_stock_age interval NOT NULL,
+    registered_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON COLUMN public.shop.included_locations IS 'Locations whose stock counts; NULL counts all (SEMANTICS 1.1).';
+
+COMMENT ON COLUMN public.shop.max_stock_age IS 'Older observations tell nobody (SEMANTICS 2.7).';
+
+CREATE TABLE public.snapshot (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    snapshot_id bigint NOT NULL,
+    window_key text NOT NULL,
+    window_start timestamp with time zone,
+    window_end timestamp with time zone,
+    kind text NOT NULL,
+    state text NOT NULL,
+    source text NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    row_count integer DEFAULT 0 NOT NULL,
+    reject_count integer DEFAULT 0 NOT NULL,
+    variant_count integer DEFAULT 0 NOT NULL,
+    zero_count integer DEFAULT 0 NOT NULL,
+    reason text,
+    accepted_reason text,
+    changed_count integer,
+    opened_count integer,
+    closed_count integer,
+    event_count integer,
+    loaded_at timestamp with time zone,
+    detected_at timestamp with time zone,
+    CONSTRAINT a_rejected_one_says_why CHECK (((state <> 'rejected'::text) OR (reason IS NOT NULL))),
+    CONSTRAINT only_a_rejected_one_is_detected_never CHECK (((detected_at IS NULL) OR (state = 'complete'::text))),
+    CONSTRAINT snapshot_kind_check CHECK ((kind = ANY (ARRAY['full'::text, 'partial'::text]))),
+    CONSTRAINT snapshot_state_check CHECK ((state = ANY (ARRAY['loading'::text, 'complete'::text, 'rejected'::text])))
+);
+
+COMMENT ON TABLE public.snapshot IS 'One read of a shop''s stock for a window (SEMANTICS 2.1).';
+
+ALTER TABLE public.snapshot ALTER COLUMN snapshot_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.snapshot_snapshot_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.staged_row (
+    snapshot_id bigint NOT NULL,
+    line_number bigint NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    location_id text NOT NULL COLLATE pg_catalog."C",
+    quantity numeric NOT NULL,
+    product_id text COLLATE pg_catalog."C",
+    title text,
+    url text,
+    image_url text,
+    price numeric,
+    compare_at_price numeric,
+    collections text[] NOT NULL,
+    is_published boolean NOT NULL,
+    is_tracked boolean NOT NULL,
+    continue_selling boolean NOT NULL
+)
+PARTITION BY LIST (snapshot_id);
+
+CREATE TABLE public.stock_change (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    location_id text NOT NULL COLLATE pg_catalog."C",
+    observed_at timestamp with time zone NOT NULL,
+    quantity numeric NOT NULL,
+    previous_quantity numeric,
+    snapshot_id bigint
+);
+
+COMMENT ON TABLE public.stock_change IS 'History: a row where a quantity differed from the observation before it.';
+
+CREATE UNLOGGED TABLE public.stock_difference (
+    snapshot_id bigint NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    location_id text NOT NULL COLLATE pg_catalog."C",
+    quantity numeric NOT NULL,
+    previous_quantity numeric,
+    missed_count smallint NOT NULL
+);
+
+COMMENT ON TABLE public.stock_difference IS 'Work table of one detect: what differs from the level. Empty outside its transaction.';
+
+CREATE TABLE public.stock_level (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    location_id text NOT NULL COLLATE pg_catalog."C",
+    quantity numeric NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    missed_count smallint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='90');
+
+COMMENT ON TABLE public.stock_level IS 'Current quantity per variant and location; unchanged rows are not rewritten.';
+
+COMMENT ON COLUMN public.stock_level.observed_at IS 'When this quantity was first seen; a newer full snapshot confirms it without a write.';
+
+COMMENT ON COLUMN public.stock_level.missed_count IS 'Full snapshots in a row that did not contain it (SEMANTICS 2.4).';
+
+CREATE TABLE public.subscription (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    subscription_id bigint NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    profile_id bigint NOT NULL,
+    channels text[] NOT NULL,
+    wanted_quantity integer DEFAULT 1 NOT NULL,
+    locale text,
+    source text NOT NULL,
+    subscribed_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    restock_after timestamp with time zone,
+    not_before timestamp with time zone,
+    state text NOT NULL,
+    reason text,
+    batch_id bigint,
+    released_at timestamp with time zone,
+    notified_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    CONSTRAINT subscription_channels_check CHECK (((channels <> '{}'::text[]) AND (channels <@ '{EMAIL,SMS,PUSH,WHATSAPP}'::text[]))),
+    CONSTRAINT subscription_state_check CHECK ((state = ANY (ARRAY['unconfirmed'::text, 'waiting'::text, 'released'::text, 'notified'::text, 'skipped'::text, 'cancelled'::text, 'expired'::text]))),
+    CONSTRAINT subscription_wanted_quantity_check CHECK ((wanted_quantity >= 1)),
+    CONSTRAINT what_ended_has_a_time CHECK (((state = ANY (ARRAY['notified'::text, 'skipped'::text, 'cancelled'::text, 'expired'::text])) = (ended_at IS NOT NULL))),
+    CONSTRAINT what_was_skipped_says_why CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
+    CONSTRAINT who_waits_was_not_notified CHECK (((state <> 'waiting'::text) OR ((notified_at IS NULL) AND (ended_at IS NULL)))),
+    CONSTRAINT who_was_notified_has_a_time CHECK (((state = 'notified'::text) = (notified_at IS NOT NULL))),
+    CONSTRAINT who_was_released_has_a_batch CHECK (((state <> ALL (ARRAY['released'::text, 'notified'::text])) OR ((batch_id IS NOT NULL) AND (released_at IS NOT NULL))))
+)
+WITH (fillfactor='90');
+
+COMMENT ON TABLE public.subscription IS 'One request to be told; the waiting ones are the queue of the back-in-stock delay (SEMANTICS 3).';
+
+COMMENT ON COLUMN public.subscription.subscribed_at IS 'The place in the queue; kept when it is sold out again (SEMANTICS 3.9).';
+
+COMMENT ON COLUMN public.subscription.restock_after IS 'Set: counts only restocks later than this (next_restock, SEMANTICS 3.5).';
+
+COMMENT ON COLUMN public.subscription.not_before IS 'Set: told about this variant less than 24 h ago (SEMANTICS 3.3).';
+
+ALTER TABLE public.subscription ALTER COLUMN subscription_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.subscription_subscription_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.suppression (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    channel text NOT NULL,
+    address_key text NOT NULL COLLATE pg_catalog."C",
+    reason text NOT NULL,
+    suppressed_at timestamp with time zone NOT NULL,
+    CONSTRAINT suppression_channel_check CHECK ((channel = ANY (ARRAY['EMAIL'::text, 'SMS'::text]))),
+    CONSTRAINT suppression_reason_check CHECK ((reason = ANY (ARRAY['unsubscribed'::text, 'invalid_address'::text, 'complaint'::text, 'manual'::text])))
+);
+
+COMMENT ON TABLE public.suppression IS 'Addresses that must not be written to (SEMANTICS 5, 6.2, 10.2).';
+
+CREATE UNLOGGED TABLE public.touched_variant (
+    snapshot_id bigint NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C"
+);
+
+COMMENT ON TABLE public.touched_variant IS 'Work table of one detect: variants to judge again. Empty outside its transaction.';
+
+CREATE TABLE public.variant (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    product_id text COLLATE pg_catalog."C",
+    title text,
+    url text,
+    image_url text,
+    price numeric,
+    compare_at_price numeric,
+    collections text[] DEFAULT '{}'::text[] NOT NULL,
+    is_published boolean DEFAULT true NOT NULL,
+    is_tracked boolean DEFAULT true NOT NULL,
+    continue_selling boolean DEFAULT false NOT NULL,
+    first_seen_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.variant IS 'The sellable unit and what messages say about it (SEMANTICS 1.1).';
+
+ALTER TABLE ONLY public.message
+    ADD CONSTRAINT a_key_is_a_sentence_said_once UNIQUE (shop_id, message_key);
+
+ALTER TABLE ONLY public.import_reject
+    ADD CONSTRAINT a_line_is_refused_once UNIQUE (shop_id, file_digest, line_number);
+
+ALTER TABLE ONLY public.batch
+    ADD CONSTRAINT batch_pkey PRIMARY KEY (shop_id, batch_id);
+
+ALTER TABLE ONLY public.channel
+    ADD CONSTRAINT channel_pkey PRIMARY KEY (channel);
+
+ALTER TABLE ONLY public.delivery_attempt
+    ADD CONSTRAINT delivery_attempt_pkey PRIMARY KEY (shop_id, message_id, attempt_number);
+
+ALTER TABLE ONLY public.enrolment
+    ADD CONSTRAINT enrolment_pkey PRIMARY KEY (shop_id, enrolment_id);
+
+ALTER TABLE ONLY public.flow
+    ADD CONSTRAINT flow_pkey PRIMARY KEY (flow_name);
+
+ALTER TABLE ONLY public.flow_step
+    ADD CONSTRAINT flow_step_pkey PRIMARY KEY (flow_name, step_id);
+
+ALTER TABLE ONLY public.import_reject
+    ADD CONSTRAINT import_reject_pkey PRIMARY KEY (shop_id, import_reject_id);
+
+ALTER TABLE ONLY public.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (is_the_one);
+
+ALTER TABLE ONLY public.message
+    ADD CONSTRAINT message_pkey PRIMARY KEY (shop_id, message_id);
+
+ALTER TABLE ONLY public.batch
+    ADD CONSTRAINT one_batch_per_run_and_variant UNIQUE (shop_id, variant_id, run_id);
+
+ALTER TABLE ONLY public.enrolment
+    ADD CONSTRAINT one_enrolment_per_flow_request_and_batch UNIQUE (shop_id, subscription_id, batch_id, flow_name);
+
+ALTER TABLE ONLY public.restock_event
+    ADD CONSTRAINT one_event_per_opening UNIQUE (shop_id, variant_id, cycle);
+
+ALTER TABLE ONLY public.snapshot
+    ADD CONSTRAINT one_snapshot_per_window UNIQUE (shop_id, window_key);
+
+ALTER TABLE ONLY public.profile
+    ADD CONSTRAINT profile_pkey PRIMARY KEY (shop_id, profile_id);
+
+ALTER TABLE ONLY public.rejected_row
+    ADD CONSTRAINT rejected_row_pkey PRIMARY KEY (shop_id, snapshot_id, line_number);
+
+ALTER TABLE ONLY public.report_activity
+    ADD CONSTRAINT report_activity_pkey PRIMARY KEY (shop_id, report_on, variant_id);
+
+ALTER TABLE ONLY public.report_batches
+    ADD CONSTRAINT report_batches_pkey PRIMARY KEY (shop_id, batch_id);
+
+ALTER TABLE ONLY public.report_queue
+    ADD CONSTRAINT report_queue_pkey PRIMARY KEY (shop_id, subscription_id);
+
+ALTER TABLE ONLY public.restock_event
+    ADD CONSTRAINT restock_event_pkey PRIMARY KEY (shop_id, restock_event_id);
+
+ALTER TABLE ONLY public.rule_set
+    ADD CONSTRAINT rule_set_pkey PRIMARY KEY (rule_set_id);
+
+ALTER TABLE ONLY public.schema_migration
+    ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY public.shop
+    ADD CONSTRAINT shop_pkey PRIMARY KEY (shop_id);
+
+ALTER TABLE ONLY public.snapshot
+    ADD CONSTRAINT snapshot_pkey PRIMARY KEY (shop_id, snapshot_id);
+
+ALTER TABLE ONLY public.stock_change
+    ADD CONSTRAINT stock_change_pkey PRIMARY KEY (shop_id, variant_id, location_id, observed_at);
+
+ALTER TABLE ONLY public.stock_level
+    ADD CONSTRAINT stock_level_pkey PRIMARY KEY (shop_id, variant_id, location_id);
+
+ALTER TABLE ONLY public.subscription
+    ADD CONSTRAINT subscription_pkey PRIMARY KEY (shop_id, subscription_id);
+
+ALTER TABLE ONLY public.suppression
+    ADD CONSTRAINT suppression_pkey PRIMARY KEY (shop_id, channel, address_key);
+
+ALTER TABLE ONLY public.variant
+    ADD CONSTRAINT variant_pkey PRIMARY KEY (shop_id, variant_id);
+
+ALTER TABLE ONLY public.variant_stock
+    ADD CONSTRAINT variant_stock_pkey PRIMARY KEY (shop_id, variant_id);
+
+CREATE INDEX batch_by_run ON public.batch USING btree (run_id);
+
+CREATE INDEX batch_by_time ON public.batch USING btree (shop_id, decided_at);
+
+CREATE INDEX batch_by_variant ON public.batch USING btree (shop_id, variant_id, decided_at);
+
+CREATE INDEX enrolment_due ON public.enrolment USING btree (flow_name, step_id, due_at) WHERE (state = 'active'::text);
+
+CREATE INDEX enrolment_due_by_flow ON public.enrolment USING btree (flow_name, due_at) WHERE (state = 'active'::text);
+
+CREATE INDEX message_by_batch ON public.message USING btree (shop_id, batch_id) WHERE (batch_id IS NOT NULL);
+
+CREATE INDEX message_by_end ON public.message USING btree (shop_id, ended_at) WHERE (ended_at IS NOT NULL);
+
+CREATE INDEX message_by_person ON public.message USING btree (shop_id, profile_id, channel, ended_at) WHERE (state = 'sent'::text);
+
+CREATE INDEX message_by_subscription ON public.message USING btree (shop_id, subscription_id) WHERE (subscription_id IS NOT NULL);
+
+CREATE INDEX message_due ON public.message USING btree (channel, due_at) WHERE (state = 'queued'::text);
+
+CREATE INDEX message_leased ON public.message USING btree (lease_until) WHERE (state = 'sending'::text);
+
+CREATE INDEX message_queue ON public.message USING btree (channel, priority, due_at, message_id) WHERE (state = 'queued'::text);
+
+CREATE INDEX message_waiting_for_stock ON public.message USING btree (shop_id) WHERE ((state = 'queued'::text) AND (reason = 'stale_stock'::text));
+
+CREATE UNIQUE INDEX one_open_request_per_person_and_variant ON public.subscription USING btree (shop_id, variant_id, profile_id) WHERE (state = ANY (ARRAY['unconfirmed'::text, 'waiting'::text, 'released'::text]));
+
+CREATE UNIQUE INDEX profile_by_email ON public.profile USING btree (shop_id, email_key) WHERE (email_key IS NOT NULL);
+
+CREATE UNIQUE INDEX profile_by_external_id ON public.profile USING btree (shop_id, external_id) WHERE (external_id IS NOT NULL);
+
+CREATE UNIQUE INDEX profile_by_phone ON public.profile USING btree (shop_id, phone) WHERE (phone IS NOT NULL);
+
+CREATE INDEX report_batches_by_day ON public.report_batches USING btree (shop_id, report_on);
+
+CREATE INDEX restock_event_by_time ON public.restock_event USING btree (shop_id, opened_at);
+
+CREATE INDEX snapshot_newest ON public.snapshot USING btree (shop_id, kind, observed_at DESC) WHERE (state = 'complete'::text);
+
+CREATE INDEX stock_change_by_time ON public.stock_change USING btree (shop_id, observed_at);
+
+CREATE INDEX stock_level_missed ON public.stock_level USING btree (shop_id, variant_id) WHERE (missed_count > 0);
+
+CREATE INDEX subscription_by_batch ON public.subscription USING btree (shop_id, batch_id) WHERE (batch_id IS NOT NULL);
+
+CREATE INDEX subscription_by_person ON public.subscription USING btree (shop_id, profile_id, variant_id);
+
+CREATE INDEX subscription_deferred ON public.subscription USING btree (shop_id, variant_id, not_before) WHERE ((state = 'waiting'::text) AND (not_before IS NOT NULL));
+
+CREATE INDEX subscription_in_flight ON public.subscription USING btree (shop_id, variant_id) WHERE (state = 'released'::text);
+
+CREATE INDEX subscription_queue ON public.subscription USING btree (shop_id, variant_id, subscribed_at, subscription_id) WHERE (state = 'waiting'::text);
+
+CREATE INDEX variant_stock_due ON public.variant_stock USING btree (next_check_at) WHERE (next_check_at IS NOT NULL);
+
+CREATE INDEX variant_stock_held ON public.variant_stock USING btree (shop_id, hold_reason) WHERE (hold_reason IS NOT NULL);
+
+CREATE INDEX variant_stock_unconfirmed ON public.variant_stock USING btree (shop_id, variant_id) WHERE ((confirmations > 0) AND (NOT is_open));
+
+ALTER TABLE ONLY public.batch
+    ADD CONSTRAINT batch_rule_set_id_fkey FOREIGN KEY (rule_set_id) REFERENCES public.rule_set(rule_set_id);
+
+ALTER TABLE ONLY public.enrolment
+    ADD CONSTRAINT enrolment_flow_name_fkey FOREIGN KEY (flow_name) REFERENCES public.flow(flow_name);
+
+ALTER TABLE ONLY public.enrolment
+    ADD CONSTRAINT enrolment_shop_id_profile_id_fkey FOREIGN KEY (shop_id, profile_id) REFERENCES public.profile(shop_id, profile_id);
+
+ALTER TABLE ONLY public.enrolment
+    ADD CONSTRAINT enrolment_shop_id_subscription_id_fkey FOREIGN KEY (shop_id, subscription_id) REFERENCES public.subscription(shop_id, subscription_id);
+
+ALTER TABLE ONLY public.flow_step
+    ADD CONSTRAINT flow_step_flow_name_fkey FOREIGN KEY (flow_name) REFERENCES public.flow(flow_name);
+
+ALTER TABLE ONLY public.message
+    ADD CONSTRAINT message_channel_fkey FOREIGN KEY (channel) REFERENCES public.channel(channel);
+
+ALTER TABLE ONLY public.profile
+    ADD CONSTRAINT profile_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
+ALTER TABLE ONLY public.rejected_row
+    ADD CONSTRAINT rejected_row_shop_id_snapshot_id_fkey FOREIGN KEY (shop_id, snapshot_id) REFERENCES public.snapshot(shop_id, snapshot_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.snapshot
+    ADD CONSTRAINT snapshot_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
+ALTER TABLE ONLY public.subscription
+    ADD CONSTRAINT subscription_shop_id_batch_id_fkey FOREIGN KEY (shop_id, batch_id) REFERENCES public.batch(shop_id, batch_id);
+
+ALTER TABLE ONLY public.subscription
+    ADD CONSTRAINT subscription_shop_id_profile_id_fkey FOREIGN KEY (shop_id, profile_id) REFERENCES public.profile(shop_id, profile_id);
