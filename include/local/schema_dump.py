@@ -46,7 +46,10 @@ def dump_schema(url: str) -> str:
 
 def write_schema(target: Path = SCHEMA) -> None:
     """Migrate an empty database of its own and write what that gives."""
-    with tempfile.TemporaryDirectory() as folder, EmbeddedPostgres(Path(folder), FAST_UNSAFE_SETTINGS) as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        EmbeddedPostgres(Path(folder), FAST_UNSAFE_SETTINGS) as server,
+    ):
         server.create_database("restock")
         engine = connect(server.url("restock"))
         migrate(engine)

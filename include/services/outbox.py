@@ -61,6 +61,7 @@ def requeue_expired(connection: Connection, now: datetime) -> int:
 def claim(engine: Engine, channel: str, lane: str, size: int, now: datetime) -> list[int]:
     """Take messages under a lease, committed before anything is sent."""
     with engine.begin() as connection:
+        run_query(connection, "outbox.lock_claims", channel=channel)
         requeue_expired(connection, now)
         claimed = run_query(
             connection,

@@ -34,6 +34,10 @@ SET
 WHERE state = 'sending' AND lease_until < :now
 RETURNING message_id;
 
+-- name: lock_claims
+-- Claims of a channel wait for each other, so that each takes an unbroken run of the queue and keeps its order.
+SELECT pg_advisory_xact_lock(hashtextextended('restock.claim.' || CAST(:channel AS text), 0));
+
 -- name: claim_messages
 -- Take the next messages of a channel under a lease.
 WITH next AS MATERIALIZED (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy
 
 import pytest
@@ -228,3 +229,11 @@ def test_a_wrong_template_fails_the_task_and_its_messages_wait(world: World, tmp
     with pytest.raises(ConfigurationError, match="Did you mean 'back_in_stock'"):
         world.dispatch()
     assert messages(world) == [("queued", "template_error"), ("sent", None), ("sent", None)]
+
+
+def test_lanes_that_claim_at_once_take_unbroken_runs_of_the_queue(world: World) -> None:
+    queued_world(world, people=400)
+    with ThreadPoolExecutor(max_workers=4) as lanes:
+        claims = [lanes.submit(claim, world.engine, "EMAIL", f"lane {n}", 100, world.now) for n in range(4)]
+    for claimed in sorted((entry.result() for entry in claims), key=min):
+        assert claimed == list(range(claimed[0], claimed[0] + 100))

@@ -1,0 +1,45 @@
+"""Sends what waits in the outbox: the only way out of Restock.
+
+A fixed number of *lanes* per channel, each with a connection of its own. A lane claims messages, checks them
+once more (consent, suppression, stock), renders, sends and marks them, until none is due or five minutes are
+over; what is left wakes the Dag again. A temporary error is tried again later, a wrong address is suppressed,
+and a refusing server pauses the channel without losing a message.
+
+Airflow wakes this Dag when a message is due. The account is Connection `restock_smtp`. Airflow's
+configuration may set the number of lanes, `[restock] email_lanes` (4), and a pool that exists, `[restock]
+email_pool`.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import dag, task
+
+from include.domain.wake import DISPATCH
+from include.orchestration.assets import OUTBOX, SENT_MESSAGES, due_asset
+from include.orchestration.defaults import channel_lanes, channel_pool, dag_defaults
+from include.orchestration.lanes import open_email_lane
+
+EMAIL_LANES = channel_lanes("email")
+LANE_TIME = timedelta(minutes=5)
+
+
+@task(
+    pool=channel_pool("email"),
+    max_active_tis_per_dag=EMAIL_LANES,
+    map_index_template="lane {{ task.op_kwargs['lane'] }}",
+    inlets=[OUTBOX],
+    outlets=[SENT_MESSAGES],
+)
+def send_email(lane: int) -> dict[str, int]:
+    from include.services.dispatch import dispatch_lane
+
+    with open_email_lane(lane) as parts:
+        return dispatch_lane(parts, stop_at=datetime.now(UTC) + LANE_TIME)
+
+
+@dag(schedule=[due_asset(DISPATCH)], doc_md=__doc__, **dag_defaults("dispatch"))
+def dispatch_messages() -> None:
+    send_email.expand(lane=list(range(1, EMAIL_LANES + 1)))
+
+
+dispatch_messages()

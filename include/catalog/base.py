@@ -1,0 +1,105 @@
+"""What every connector gives: rows of a catalog, read from an archive that it pulled before."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from include.catalog.archive import Archive
+from include.domain.window import Window
+
+LONGEST_EXCERPT = 200
+
+
+class CatalogRow(msgspec.Struct, gc=False):
+    """One variant at one location, as a feed states it (SEMANTICS 1.1, 2.2).
+
+    `line_number` is the line in JSON Lines and CSV, the position in a JSON array. `quantity` is a decimal
+    number as text, possibly negative or fractional; `location_id` is '' where a shop has no locations.
+    """
+
+    line_number: int
+    variant_id: str
+    location_id: str
+    quantity: str
+    product_id: str | None = None
+    title: str | None = None
+    url: str | None = None
+    image_url: str | None = None
+    price: str | None = None
+    compare_at_price: str | None = None
+    collections: tuple[str, ...] = ()
+    is_published: bool = True
+    is_tracked: bool = True
+    continue_selling: bool = False
+
+
+class RejectedRow(msgspec.Struct, gc=False):
+    """One row that could not be read, and why (SEMANTICS 2.3)."""
+
+    line_number: int
+    reason: str
+    excerpt: str = ""
+
+
+Chunk = list[CatalogRow | RejectedRow]
+
+
+class Connector(Protocol):
+    """One shop's platform: `pull` is the only part that talks to it."""
+
+    def pull(self, window: Window, archive: Archive, now: datetime) -> None:
+        """Store what the platform says at `now` as the archive of `window`.
+
+        Raises ConfigurationError (a person must act) or TemporaryError (try again later).
+        """
+
+    def read(self, archive: Archive) -> Iterator[Chunk]:
+        """The archive's rows in order, a few thousand at a time.
+
+        Raises SnapshotRefused as soon as it is seen that the whole can't be believed, also after chunks.
+        """
+
+
+@dataclass(frozen=True)
+class ShopConnection:
+    """Where a shop's platform answers and the credentials for it; only the address is ever shown."""
+
+    conn_id: str
+    base_url: str | None = None
+    login: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def from_parts(
+        cls,
+        conn_id: str,
+        *,
+        schema: str | None = None,
+        host: str | None = None,
+        port: int | None = None,
+        login: str | None = None,
+        password: str | None = None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> "ShopConnection":
+        """A connection from the parts that an Airflow Connection has; https where nothing says http."""
+        return cls(conn_id, _base_url(schema, host, port), login or None, password or None, extra or {})
+
+
+def excerpt_of(text: str | bytes) -> str:
+    """The beginning of a refused row, printable and short enough for a message."""
+    if isinstance(text, bytes):
+        text = text[: 4 * LONGEST_EXCERPT].decode("utf-8", "replace")
+    shown = "".join(sign if sign.isprintable() else "\ufffd" for sign in text[:LONGEST_EXCERPT])
+    return shown.strip()
+
+
+def _base_url(schema: str | None, host: str | None, port: int | None) -> str | None:
+    if not host:
+        return None
+    address = host if "://" in host else f"{schema or 'https'}://{host}"
+    address = address.rstrip("/")
+    return f"{address}:{port}" if port else address

@@ -1,0 +1,54 @@
+"""The platform `feed`: one document that lists every variant with its stock."""
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from include.catalog.archive import Archive
+from include.catalog.base import Chunk, ShopConnection
+from include.catalog.feed.csv_rows import read_csv
+from include.catalog.feed.json_array import read_json_array
+from include.catalog.feed.json_lines import read_json_lines
+from include.catalog.feed.source import find_source, settings_of
+from include.catalog.feed.stream import FeedStream, open_feed, refuse_what_is_no_feed, tell_format
+from include.catalog.http import Access, HttpClient
+from include.domain.shop import CatalogField, Shop
+from include.domain.window import Window
+from include.errors import SnapshotRefused
+
+Reader = Callable[[FeedStream, Mapping[CatalogField, str]], Iterator[Chunk]]
+READERS: Mapping[str, Reader] = {"json": read_json_array, "jsonl": read_json_lines, "csv": read_csv}
+
+
+class FeedConnector:
+    """A shop's custom catalog feed (a Connector). Only `pull` needs the connection."""
+
+    def __init__(
+        self,
+        shop: Shop,
+        connection: ShopConnection | None,
+        home: Path,
+        open_client: Callable[[Access], HttpClient] = HttpClient,
+    ) -> None:
+        self._shop = shop
+        self._connection = connection
+        self._home = home
+        self._open_client = open_client
+
+    def pull(self, window: Window, archive: Archive, now: datetime) -> None:
+        """Archive the feed as it is at `now`; see Connector.pull."""
+        find_source(self._shop, self._connection, self._home, self._open_client).copy_to(archive, now)
+
+    def read(self, archive: Archive) -> Iterator[Chunk]:
+        """The feed's rows in their order; see Connector.read."""
+        settings = settings_of(self._shop)
+        is_settled = settings.format != "auto"
+        with open_feed(archive) as stream:
+            refuse_what_is_no_feed(stream, archive.manifest.content_type, is_format_settled=is_settled)
+            kind = settings.format if is_settled else tell_format(stream)
+            count = 0
+            for chunk in READERS[kind](stream, settings.fields):
+                count += len(chunk)
+                yield chunk
+            if not count:
+                raise SnapshotRefused(f"{stream.source}: the feed has no rows.")

@@ -1,0 +1,134 @@
+"""An archived feed as unpacked bytes, with its beginning in sight, and what that beginning tells."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from typing import Literal
+
+import ijson
+import msgspec
+
+from include.catalog.archive import Archive
+from include.catalog.gunzip import GZIP_MAGIC, BrokenGzip, GunzipReader, Readable
+from include.errors import SnapshotRefused
+
+BLOCK = 256 * 1024
+MOST_LAYERS = 2
+BOM = b"\xef\xbb\xbf"
+WRAPPERS = ("items", "products", "data")
+ALLOWED = "Allowed are a JSON array, JSON Lines and CSV, plain or packed with gzip"
+
+FeedFormat = Literal["json", "jsonl", "csv"]
+
+
+class FeedStream:
+    """The feed's bytes; `head` is what it begins with, at most one block, without a byte-order mark."""
+
+    def __init__(self, stream: Readable, source: str) -> None:
+        self._stream = stream
+        self.source = source
+        self.head = self._read_head()
+        self._ahead = self.head
+
+    def read(self, size: int = BLOCK) -> bytes:
+        """At most `size` bytes, b"" at the end; raises SnapshotRefused where the feed is cut or damaged."""
+        if not self._ahead:
+            return self._read_on(size)
+        taken, self._ahead = self._ahead[:size], self._ahead[size:]
+        return taken
+
+    def _read_head(self) -> bytes:
+        head = b""
+        while len(head) < BLOCK and (more := self._read_on(BLOCK - len(head))):
+            head += more
+        return head.removeprefix(BOM)
+
+    def _read_on(self, size: int) -> bytes:
+        try:
+            return self._stream.read(size)
+        except BrokenGzip as error:
+            raise SnapshotRefused(
+                f"{self.source}: the gzip file is {error}. Was it still being written? Offer it whole."
+            ) from None
+
+
+@contextmanager
+def open_feed(archive: Archive) -> Iterator[FeedStream]:
+    """The archive's feed, unpacked as often as it was packed."""
+    manifest = archive.manifest
+    with archive.open_part(manifest.parts[0]) as part:
+        stream = FeedStream(part, manifest.source)
+        for _ in range(MOST_LAYERS):
+            if stream.head.startswith(GZIP_MAGIC):
+                stream = FeedStream(GunzipReader(stream), manifest.source)
+        yield stream
+
+
+def refuse_what_is_no_feed(stream: FeedStream, content_type: str | None, *, is_format_settled: bool) -> None:
+    """Raise SnapshotRefused for an empty body, a page for people, and files of other kinds."""
+    start = stream.head.lstrip()
+    seen = _foreign_kind(stream.head)
+    if not start:
+        seen = "nothing: the feed is empty"
+    elif start.startswith(b"<"):
+        seen = _markup(start)
+    elif content_type and "text/html" in content_type.lower() and not is_format_settled:
+        raise SnapshotRefused(
+            f"{stream.source}: the server calls it text/html, a page for people. If it is a feed all the same, "
+            "set feed.format in shops.yaml."
+        )
+    if seen:
+        raise SnapshotRefused(f"{stream.source}: seen was {seen}. {ALLOWED}.")
+
+
+def tell_format(stream: FeedStream) -> FeedFormat:
+    """The format that the feed's beginning has."""
+    start = stream.head.lstrip()
+    if start.startswith(b"["):
+        return "json"
+    if not start.startswith(b"{"):
+        return "csv"
+    return "json" if not _is_json_lines(start) and array_prefix(stream.head) else "jsonl"
+
+
+def array_prefix(head: bytes) -> str | None:
+    """Where ijson finds the rows: `item`, or `items.item` and its like inside an object; None if nowhere."""
+    if head.lstrip().startswith(b"["):
+        return "item"
+    try:
+        for prefix, event, _ in ijson.parse(BytesIO(head)):
+            if event == "start_array" and prefix in WRAPPERS:
+                return f"{prefix}.item"
+    except (ijson.JSONError, ValueError):
+        pass
+    return None
+
+
+def _is_json_lines(start: bytes) -> bool:
+    first, newline, rest = start.partition(b"\n")
+    if not newline or not rest.lstrip().startswith(b"{"):
+        return False
+    try:
+        return isinstance(msgspec.json.decode(first), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _markup(start: bytes) -> str:
+    if not re.match(rb"<(?:!doctype\s+html|html|head|body)\b", start, re.IGNORECASE):
+        return "XML or other markup, which is not read"
+    title = re.search(rb"<title[^>]*>([^<]{1,80})", start, re.IGNORECASE)
+    named = f" titled {title[1].decode('utf-8', 'replace').strip()!r}" if title else ""
+    return f"an HTML page{named}: perhaps a login or maintenance page"
+
+
+def _foreign_kind(head: bytes) -> str | None:
+    if head.startswith(GZIP_MAGIC):
+        return "gzip inside gzip inside gzip"
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16 text, where UTF-8 is needed"
+    if head.startswith(b"PK\x03\x04"):
+        return "a ZIP or Excel file"
+    start = head[:256]
+    return "a binary file or UTF-16 text, where UTF-8 is needed" if start.count(0) > len(start) // 8 else None

@@ -1,0 +1,267 @@
+"""Asking a shop's platform over HTTP: time limits, patience, redirects, and texts without secrets.
+
+Errors of `requests` and `urllib3` quote whole addresses, so none of their texts is passed on.
+"""
+
+import logging
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import TypeVar
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import requests
+import urllib3
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
+
+from include.errors import ConfigurationError, TemporaryError
+
+BLOCK = 256 * 1024
+MOST_REDIRECTS = 5
+TRIES = 4
+LONGEST_PAUSE = 30.0
+LONGEST_RETRY_AFTER = 86_400.0
+TEMPORARY_STATUSES = {408, 425, 429}
+REDIRECTS = {301, 302, 303, 307, 308}
+MISSING = {404, 410}
+REFUSED_LOGIN = {401, 403}
+
+T = TypeVar("T")
+
+# At DEBUG urllib3 writes whole addresses, with the tokens in their queries, into the task's log.
+logging.getLogger("urllib3").setLevel(logging.INFO)
+
+
+@dataclass(frozen=True)
+class Access:
+    """What is shown at the door of one host; `place` tells a person where it is kept."""
+
+    place: str
+    login: str | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to wait, and how often to try again."""
+
+    connect_seconds: float = 10
+    read_seconds: float = 60
+    tries: int = TRIES
+    longest_pause: float = LONGEST_PAUSE
+
+
+class HttpClient:
+    """GET requests of one connector. Credentials go to the first address's host only."""
+
+    def __init__(
+        self, access: Access, limits: Limits = Limits(), sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._access = access
+        self._limits = limits
+        self._sleep = sleep
+
+    def fetch(self, url: str, receive: Callable[["Reply"], T]) -> T:
+        """What `receive` makes of the reply to a GET; it is called again where the body breaks off.
+
+        Raises TemporaryError once patience ends, ConfigurationError where trying again can't help.
+        """
+        attempts = Retrying(
+            retry=retry_if_exception(self._is_worth_waiting),
+            stop=stop_after_attempt(self._limits.tries),
+            wait=self._pause,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return attempts(self._fetch_once, url, receive)
+
+    def _fetch_once(self, url: str, receive: Callable[["Reply"], T]) -> T:
+        _check_address(url)
+        with requests.Session() as session:
+            session.trust_env = not is_loopback(url)
+            with self._follow(session, url) as response:
+                shown = shown_url(response.url)
+                if response.status_code != HTTPStatus.OK:
+                    raise self._error_of(response, shown)
+                return receive(Reply(response, shown))
+
+    def _follow(self, session: requests.Session, url: str) -> requests.Response:
+        target = url
+        for _ in range(MOST_REDIRECTS + 1):
+            response = self._ask(session, target, with_access=_is_same_door(url, target))
+            location = response.headers.get("Location")
+            if response.status_code not in REDIRECTS or not location:
+                return response
+            response.close()
+            target = self._next_target(target, location)
+        raise ConfigurationError(
+            f"{shown_url(url)} redirects more than {MOST_REDIRECTS} times. Check the address."
+        )
+
+    def _next_target(self, url: str, location: str) -> str:
+        try:
+            target = urljoin(url, location)
+        except ValueError:
+            target = ""
+        _check_address(target, f"{shown_url(url)} redirects to an address that is not http:// or https://.")
+        return target
+
+    def _ask(self, session: requests.Session, url: str, *, with_access: bool) -> requests.Response:
+        headers = {"User-Agent": "Restock/0.1", "Accept-Encoding": "gzip", "Accept": "*/*"}
+        if with_access:
+            headers |= self._access.headers
+        shown = shown_url(url)
+        try:
+            return session.get(
+                url,
+                headers=headers,
+                auth=self._sign if with_access else _sign_nothing,
+                timeout=(self._limits.connect_seconds, self._limits.read_seconds),
+                stream=True,
+                allow_redirects=False,
+            )
+        except requests.exceptions.Timeout:
+            raise TemporaryError(f"{shown} did not answer in time.") from None
+        except requests.exceptions.SSLError as error:
+            raise _tls_error(shown, error) from None
+        except ValueError:  # how requests says: an address or header that can't be sent, or a bad redirect
+            place = self._access.place
+            raise ConfigurationError(
+                f"{shown} can't be asked, or redirects to an address that is none: check it and {place}."
+            ) from None
+        except requests.exceptions.RequestException as error:
+            raise TemporaryError(f"{shown} can't be reached ({type(error).__name__}).") from None
+
+    def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._access.login is None and self._access.password is None:
+            return request
+        sign = requests.auth.HTTPBasicAuth(self._access.login or "", self._access.password or "")
+        return sign(request)
+
+    def _error_of(self, response: requests.Response, shown: str) -> Exception:
+        status = response.status_code
+        answered = f"{shown} answered {status} {_phrase(status)}"
+        if status in REFUSED_LOGIN:
+            return ConfigurationError(
+                f"{answered}: the credentials are not accepted. Check login, password and headers in "
+                f"{self._access.place}."
+            )
+        if status in MISSING:
+            return ConfigurationError(f"{answered}: nothing is there. Check the feed's address.")
+        if status in TEMPORARY_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            return TemporaryError(f"{answered}. It may pass.", retry_after=_retry_after(response))
+        return ConfigurationError(f"{answered}, where 200 is needed. Check the feed's address and settings.")
+
+    def _is_worth_waiting(self, error: BaseException) -> bool:
+        return isinstance(error, TemporaryError) and (error.retry_after or 0) <= self._limits.longest_pause
+
+    def _pause(self, state: RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        told = error.retry_after if isinstance(error, TemporaryError) else None
+        return (
+            told if told is not None else min(2.0 ** (state.attempt_number - 1), self._limits.longest_pause)
+        )
+
+
+class Reply:
+    """A reply with status 200, not yet read; `shown_url` is its address without login and query."""
+
+    def __init__(self, response: requests.Response, shown: str) -> None:
+        self._response = response
+        self.shown_url = shown
+        self.headers: Mapping[str, str] = response.headers
+
+    def blocks(self) -> Iterator[bytes]:
+        """The body as it came, still packed; raises TemporaryError where it breaks off."""
+        received = 0
+        try:
+            for block in self._response.raw.stream(BLOCK, decode_content=False):
+                received += len(block)
+                yield block
+        except urllib3.exceptions.HTTPError as error:
+            raise TemporaryError(
+                f"{self.shown_url} broke off after {received:,} bytes ({type(error).__name__})."
+            ) from None
+
+
+def shown_url(url: str) -> str:
+    """An address that may stand in a log: without login, query and fragment."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:
+        return "the address"
+    query = "?…" if parts.query else ""
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}{query}"
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is this machine, where a proxy of the environment must not be asked."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _check_address(
+    url: str, problem: str = "The address is not one of http:// or https:// with a host."
+) -> None:
+    try:
+        parts = urlsplit(url)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise ConfigurationError(problem)
+
+
+def _is_same_door(first: str, second: str) -> bool:
+    a, b = urlsplit(first), urlsplit(second)
+    if a.hostname != b.hostname:
+        return False
+    is_upgrade = (a.scheme, b.scheme) == ("http", "https") and a.port in (None, 80) and b.port in (None, 443)
+    return is_upgrade or (a.scheme, _port(a)) == (b.scheme, _port(b))
+
+
+def _port(parts: SplitResult) -> int | None:
+    return parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _sign_nothing(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    # An auth of our own keeps requests from reading ~/.netrc.
+    return request
+
+
+def _tls_error(shown: str, error: Exception) -> Exception:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error) or isinstance(error.__cause__, ssl.SSLCertVerificationError):
+        return ConfigurationError(
+            f"{shown} shows a certificate that can't be verified. Check it on the server."
+        )
+    return TemporaryError(f"{shown} broke off the TLS handshake.")
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "(a status of its own)"
+
+
+def _retry_after(response: requests.Response) -> float | None:
+    told = response.headers.get("Retry-After", "").strip()
+    if told.isascii() and told.isdigit():
+        return min(float(told), LONGEST_RETRY_AFTER)
+    try:
+        moment = parsedate_to_datetime(told)
+        told_in = (moment - parsedate_to_datetime(response.headers["Date"])).total_seconds()
+        return min(max(0.0, told_in), LONGEST_RETRY_AFTER)
+    except (ValueError, TypeError, KeyError):
+        return None

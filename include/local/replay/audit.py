@@ -1,0 +1,237 @@
+"""Who was told wrongly: the promises of SEMANTICS 2-4 held against what a walk left behind.
+
+Reads the evidence (feeds, requests, rules, mails) and nothing else: no table of Restock, none of its
+decisions, none of its modules. Each article is judged by itself, its requests, feeds and mails in the order
+of their time (at one moment: requests, then the feed, then mails):
+
+told_twice      the person's request had its answer before, or the last answer is less than 24 hours old
+unasked         the person never asked for the article
+below_minimum   by the last feed before the mail, fewer units were there than the minimum
+over_bound      more mails than units x customers per unit. A batch begins with the first mail after the
+                wait of the batch before it and has the units of the last feed before that mail
+out_of_order    somebody who had asked earlier, and could be told, was still waiting
+left_out        a feed showed units and the wait was over, and by the next feed fewer were told than waited
+                and than units x customers per unit
+"""
+
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from operator import itemgetter
+from pathlib import Path
+
+from include.local.replay.evidence import (
+    Feed,
+    Mail,
+    Request,
+    WalkRules,
+    read_feeds,
+    read_mails,
+    read_requests,
+    read_rules,
+    units_by_time,
+)
+
+SECOND_ALERT_AFTER = timedelta(hours=24)
+KINDS = ("told_twice", "unasked", "below_minimum", "over_bound", "out_of_order", "left_out")
+MOST_LISTED = 100
+REQUEST, FEED, MAIL = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Violation:
+    """A broken promise; `explanation` names files and articles, and no person."""
+
+    kind: str
+    explanation: str
+
+
+@dataclass
+class Audit:
+    """What the evidence shows; the first violations are listed, all are counted."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    violations: list[Violation] = field(default_factory=list)
+    told: int = 0
+    restocks: int = 0
+    batches: int = 0
+    full_batches: int = 0
+    still_waiting: int = 0
+    waits: list[timedelta] = field(default_factory=list)
+
+    def blame(self, kind: str, explanation: str) -> None:
+        """Note a violation."""
+        self.counts[kind] += 1
+        if len(self.violations) < MOST_LISTED:
+            self.violations.append(Violation(kind, explanation))
+
+
+def audit_folder(folder: Path) -> Audit:
+    """Judge the evidence in `folder`."""
+    return audit(read_rules(folder), read_feeds(folder), read_requests(folder), read_mails(folder))
+
+
+def audit(
+    rules: WalkRules, feeds: Iterable[Feed], requests: Iterable[Request], mails: Iterable[Mail]
+) -> Audit:
+    """Judge a walk; `mails` are in the order in which the sender was given them."""
+    found = Audit()
+    times, units = units_by_time(feeds)
+    asked: defaultdict[str, list[Request]] = defaultdict(list)
+    told: defaultdict[str, list[Mail]] = defaultdict(list)
+    for request in requests:
+        asked[request.sku].append(request)
+    for mail in mails:
+        told[mail.sku].append(mail)
+        found.told += 1
+    for sku in sorted(units.keys() | asked.keys() | told.keys()):
+        ArticleAudit(sku, rules, times, units.get(sku, []), found).judge(asked[sku], told[sku])
+    return found
+
+
+@dataclass
+class Batch:
+    """Mails about one article that belong together, and how many there may be; None: any number."""
+
+    begun_at: datetime
+    allowed: int | None
+    size: int = 0
+
+
+class ArticleAudit:
+    """One article: its queue of open requests as mails answer them."""
+
+    def __init__(
+        self,
+        sku: str,
+        rules: WalkRules,
+        feed_times: Sequence[datetime],
+        units: Sequence[tuple[datetime, int]],
+        found: Audit,
+    ) -> None:
+        self._sku = sku
+        self._rules = rules
+        self._feed_times = feed_times
+        self._units = units
+        self._found = found
+        self._queue: dict[str, Request] = {}
+        self._told_at: dict[str, datetime] = {}
+        self._batch: Batch | None = None
+        self._owed = 0
+        self._answered = 0
+
+    def judge(self, requests: Sequence[Request], mails: Sequence[Mail]) -> None:
+        """Go through everything that happened to the article."""
+        self._count_restocks()
+        events: list[tuple[datetime, int, Request | Mail]] = [(r.taken_at, REQUEST, r) for r in requests]
+        events += [(mail.at, MAIL, mail) for mail in mails]
+        events.sort(key=itemgetter(0, 1))
+        next_feed = 0
+        for at, kind, event in events:
+            next_feed = self._pass_feeds(next_feed, at, including_now=kind == MAIL)
+            if isinstance(event, Mail):
+                self._judge_mail(event)
+            elif event.address not in self._queue:
+                self._queue[event.address] = event
+        self._pass_feeds(next_feed, None, including_now=True)
+        self._settle_owed()
+        self._found.still_waiting += len(self._queue)
+
+    def _units_at(self, moment: datetime) -> int:
+        place = bisect_right(self._units, moment, key=itemgetter(0))
+        return max(0, self._units[place - 1][1]) if place else 0
+
+    def _is_open(self, moment: datetime) -> bool:
+        return self._units_at(moment) >= self._rules.min_inventory
+
+    def _count_restocks(self) -> None:
+        levels = [units >= self._rules.min_inventory for _, units in self._units]
+        self._found.restocks += sum(
+            not before and after for before, after in zip(levels, levels[1:], strict=False)
+        )
+
+    def _judge_mail(self, mail: Mail) -> None:
+        request = self._queue.pop(mail.address, None)
+        if request is None:
+            self._blame_needless(mail)
+            return
+        if self._may_be_told_from(request) > mail.at:
+            self._blame("told_twice", mail, "comes less than 24 hours after the last one to the same person")
+        self._told_at[mail.address] = mail.at
+        self._answered += 1
+        self._found.waits.append(mail.at - request.asked_at)
+        if not self._is_open(mail.at):
+            seen = self._units_at(mail.at)
+            self._blame("below_minimum", mail, f"was sent at {seen} units, {self._rules.min_inventory} allow it")
+            return
+        self._judge_order(mail, request)
+        self._judge_bound(mail)
+
+    def _blame_needless(self, mail: Mail) -> None:
+        if mail.address in self._told_at:
+            self._blame("told_twice", mail, "answers a request that had its answer")
+        else:
+            self._blame("unasked", mail, "answers no request")
+
+    def _judge_order(self, mail: Mail, request: Request) -> None:
+        for other in self._queue.values():
+            if other.asked_at >= request.asked_at:
+                return
+            if self._may_be_told_from(other) <= mail.at:
+                asked = f"{request.asked_at:%Y-%m-%d %H:%M}", f"{other.asked_at:%Y-%m-%d %H:%M}"
+                self._blame("out_of_order", mail, f"answers a request of {asked[0]} before one of {asked[1]}")
+                return
+
+    def _judge_bound(self, mail: Mail) -> None:
+        if self._batch is None or mail.at >= self._batch.begun_at + self._rules.wait:
+            self._batch = Batch(mail.at, self._allowed(mail.at))
+            self._found.batches += 1
+        batch = self._batch
+        batch.size += 1
+        if batch.allowed is None:
+            return
+        self._found.full_batches += batch.size == batch.allowed
+        if batch.size == batch.allowed + 1:
+            self._blame("over_bound", mail, f"is one more than the {batch.allowed} of its batch")
+
+    def _allowed(self, moment: datetime) -> int | None:
+        per_unit = self._rules.customers_per_unit
+        return None if per_unit is None else self._units_at(moment) * per_unit
+
+    def _may_be_told_from(self, request: Request) -> datetime:
+        last = self._told_at.get(request.address)
+        return request.taken_at if last is None else max(request.taken_at, last + SECOND_ALERT_AFTER)
+
+    def _pass_feeds(self, place: int, until: datetime | None, including_now: bool) -> int:
+        """Go on over the feeds up to `until`; where nobody waits, nothing is owed."""
+        times = self._feed_times
+        end = len(times)
+        if until is not None:
+            end = bisect_right(times, until) if including_now else bisect_right(times, until - timedelta.resolution)
+        while place < end:
+            self._settle_owed()
+            if not self._queue:
+                return end
+            self._owed = self._count_owed(times[place])
+            place += 1
+        return max(place, end)
+
+    def _settle_owed(self) -> None:
+        missing = self._owed - self._answered
+        if missing > 0:
+            self._found.counts["left_out"] += missing - 1
+            self._found.blame("left_out", f"{self._sku}: {missing} fewer were told than were owed")
+        self._owed = self._answered = 0
+
+    def _count_owed(self, moment: datetime) -> int:
+        is_waiting = self._batch is not None and self._batch.begun_at + self._rules.wait > moment
+        if is_waiting or not self._is_open(moment):
+            return 0
+        entitled = sum(self._may_be_told_from(request) <= moment for request in self._queue.values())
+        allowed = self._allowed(moment)
+        return entitled if allowed is None else min(entitled, allowed)
+
+    def _blame(self, kind: str, mail: Mail, explanation: str) -> None:
+        self._found.blame(kind, f"{mail.name} about {self._sku} {explanation}")

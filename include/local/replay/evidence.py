@@ -1,0 +1,197 @@
+"""What a walk leaves behind, as files: all that the audit reads. Standard library only.
+
+```
+rules.json            the thresholds of the walk
+feeds/<time>.jsonl.gz what the shop said at that time
+requests.csv          who asked for which article, and when Restock was told
+mail/<number>.eml     what the sender was given, in its order, one file each time it was given
+```
+An article's code stands in its title, in square brackets at the end, so that a mail's subject names it.
+"""
+
+import csv
+import email.header
+import email.parser
+import email.utils
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+RULES = "rules.json"
+FEEDS = "feeds"
+REQUESTS = "requests.csv"
+MAIL = "mail"
+TIME = "%Y%m%dT%H%M%SZ"
+FAST = 1
+CUSTOMERS = "customers.example"
+SHOP_URL = "https://replay.example/article/"
+
+_CODE = re.compile(r"\[(?P<sku>.*)\]\s*\Z", re.DOTALL)
+_PLAIN_CUSTOMER = re.compile(r"[a-z0-9]{1,40}")
+_HEADERS = email.parser.BytesHeaderParser()
+
+
+@dataclass(frozen=True)
+class WalkRules:
+    """The thresholds that the walk set; None customers per unit: everyone."""
+
+    min_inventory: int
+    customers_per_unit: int | None
+    wait: timedelta
+
+
+class Request(NamedTuple):
+    """Somebody asked at `asked_at`; Restock knows it from `taken_at` on."""
+
+    asked_at: datetime
+    taken_at: datetime
+    address: str
+    sku: str
+    wanted: int
+
+
+class Feed(NamedTuple):
+    """What changed in a feed since the one before it; an article that is gone has no units."""
+
+    at: datetime
+    units: dict[str, int]
+
+
+class Mail(NamedTuple):
+    """One mail that the sender was given; `name` is its file."""
+
+    name: str
+    at: datetime
+    address: str
+    sku: str
+
+
+def address_of(customer: str) -> str:
+    """An address for a customer of an order history, the same for the same id."""
+    if _PLAIN_CUSTOMER.fullmatch(customer):
+        return f"customer-{customer}@{CUSTOMERS}"
+    return f"customer-x{hashlib.sha256(customer.encode()).hexdigest()[:20]}@{CUSTOMERS}"
+
+
+def title_of(sku: str, description: str) -> str:
+    """A title that names the article's code where `sku_of` finds it."""
+    return f"{description.replace('[', '(').replace(']', ')')} [{sku}]".strip()
+
+
+def sku_of(subject: str) -> str:
+    """The article's code in a subject, '' where there is none."""
+    _, bracket, rest = subject.partition("[")
+    found = _CODE.search(bracket + rest)
+    return found["sku"] if found else ""
+
+
+def write_rules(folder: Path, rules: WalkRules) -> None:
+    """Keep the thresholds of a walk."""
+    known = {
+        "min_inventory": rules.min_inventory,
+        "customers_per_unit": rules.customers_per_unit,
+        "wait_seconds": rules.wait.total_seconds(),
+    }
+    (folder / RULES).write_text(json.dumps(known, indent=2) + "\n")
+
+
+def read_rules(folder: Path) -> WalkRules:
+    """The thresholds of a walk."""
+    known = json.loads((folder / RULES).read_text())
+    wait = timedelta(seconds=known["wait_seconds"])
+    return WalkRules(known["min_inventory"], known["customers_per_unit"], wait)
+
+
+def write_feed(folder: Path, at: datetime, lines: Iterable[bytes]) -> Path:
+    """Keep a feed, one JSON object a line; its file."""
+    path = folder / FEEDS / f"{at.strftime(TIME)}.jsonl.gz"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(gzip.compress(b"".join(lines), FAST, mtime=0))
+    return path
+
+
+def feed_line(sku: str, title: str, price: str, url: str) -> tuple[bytes, bytes]:
+    """The two ends of a feed's line for an article; its units stand between them."""
+    known = {"$id": sku, "$title": title, "$link": url, "$price": price}
+    head = json.dumps(known).removesuffix("}")
+    return f'{head}, "$inventory_quantity": '.encode(), b"}\n"
+
+
+def read_feeds(folder: Path) -> Iterator[Feed]:
+    """The feeds in the order of their time; only lines that differ from the feed before are looked at."""
+    before: set[bytes] = set()
+    for path in sorted((folder / FEEDS).glob("*.jsonl.gz")):
+        lines = set(gzip.decompress(path.read_bytes()).splitlines())
+        gone = dict.fromkeys((row["$id"] for row in map(json.loads, before - lines)), 0)
+        changed = {row["$id"]: row["$inventory_quantity"] for row in map(json.loads, lines - before)}
+        yield Feed(_time(path.name.partition(".")[0]), {**gone, **changed})
+        before = lines
+
+
+class RequestLog:
+    """Writes the requests of a walk in the order in which they were taken."""
+
+    def __init__(self, stream: Any) -> None:
+        self._rows = csv.writer(stream)
+        self._rows.writerow(Request._fields)
+
+    def add(self, requests: Iterable[Request]) -> None:
+        """Keep some requests."""
+        self._rows.writerows(
+            (request.asked_at.isoformat(), request.taken_at.isoformat(), *request[2:]) for request in requests
+        )
+
+
+@contextmanager
+def open_request_log(folder: Path) -> Iterator[RequestLog]:
+    """A log for the requests of a walk."""
+    with (folder / REQUESTS).open("w", newline="", encoding="utf-8") as stream:
+        yield RequestLog(stream)
+
+
+def read_requests(folder: Path) -> Iterator[Request]:
+    """The requests of a walk in the order in which they were taken."""
+    with (folder / REQUESTS).open(newline="", encoding="utf-8") as stream:
+        rows = csv.reader(stream)
+        next(rows)
+        for asked_at, taken_at, address, sku, wanted in rows:
+            moments = datetime.fromisoformat(asked_at), datetime.fromisoformat(taken_at)
+            yield Request(*moments, address, sku, int(wanted))
+
+
+def read_mails(folder: Path) -> Iterator[Mail]:
+    """What the sender was given, in its order."""
+    for path in sorted((folder / MAIL).glob("*.eml")):
+        head, _, _ = path.read_bytes().partition(b"\r\n\r\n")
+        headers = _HEADERS.parsebytes(head)
+        moment = email.utils.parsedate_to_datetime(headers["Date"])
+        yield Mail(path.name, moment, headers["To"], sku_of(_plain(headers["Subject"])))
+
+
+def _plain(header: str) -> str:
+    """A header without its line breaks and encoded words."""
+    if "=?" in header:
+        header = str(email.header.make_header(email.header.decode_header(header)))
+    return re.sub(r"\r?\n[ \t]", " ", header)
+
+
+def _time(text: str) -> datetime:
+    return datetime.strptime(text, TIME).replace(tzinfo=UTC)
+
+
+def units_by_time(feeds: Iterable[Feed]) -> tuple[list[datetime], Mapping[str, list[tuple[datetime, int]]]]:
+    """When the shop was looked at, and for each article its units from each time that they changed."""
+    times: list[datetime] = []
+    known: dict[str, list[tuple[datetime, int]]] = {}
+    for feed in feeds:
+        times.append(feed.at)
+        for sku, units in feed.units.items():
+            known.setdefault(sku, []).append((feed.at, units))
+    return times, known

@@ -1,0 +1,136 @@
+"""A replay from beginning to end: a database of its own, the walk, the audit, and nothing left behind."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from include.db.engine import connect
+from include.db.migrate import migrate
+from include.errors import ConfigurationError
+from include.local.postgres import FAST_UNSAFE_SETTINGS, EmbeddedPostgres
+from include.local.replay import evidence
+from include.local.replay.audit import audit_folder
+from include.local.replay.orders import OrderHistory, read_orders
+from include.local.replay.report import ReplayResult, write_bad_lines
+from include.local.replay.stock_policy import PolicySettings, StockPolicy, measure_demand
+from include.local.replay.walk import Walk, WalkFigures
+
+DATABASE = "restock"
+# Months pass in seconds: the planner must see the tables grow.
+SERVER_SETTINGS = {**FAST_UNSAFE_SETTINGS, "autovacuum_naptime": "1s"}
+LONGEST_BEAT = 24 * 60
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """What to walk and under which thresholds.
+
+    One customer per unit and not more is the default because the lines of a wholesale history take many
+    pieces each: with five, a delivery always answers everyone at once.
+    """
+
+    orders: Path
+    keep: Path | None = None
+    min_inventory: int = 1
+    customers_per_unit: int | None = 1
+    wait_minutes: float = 60.0
+    beat_minutes: int = 60
+    days: int | None = None
+    policy: PolicySettings = field(default_factory=PolicySettings)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.beat_minutes <= LONGEST_BEAT or LONGEST_BEAT % self.beat_minutes:
+            raise ConfigurationError(
+                f"beat_minutes is {self.beat_minutes}; allowed is what divides a day: 1, 5, 15, 60 …"
+            )
+        if self.days is not None and self.days < 1:
+            raise ConfigurationError(f"days is {self.days}; allowed is 1 or more.")
+
+    @property
+    def rules(self) -> evidence.WalkRules:
+        """The thresholds of the walk."""
+        return evidence.WalkRules(
+            self.min_inventory, self.customers_per_unit, timedelta(minutes=self.wait_minutes)
+        )
+
+
+def replay(options: ReplayOptions, on_day: Callable[[date], None] = lambda day: None) -> ReplayResult:
+    """Walk the history and judge the walk; `keep` receives the evidence.
+
+    Raises ConfigurationError for a file that is no order history and for a folder that is not empty.
+    """
+    started, used = time.perf_counter(), time.process_time()
+    history = read_orders(options.orders)
+    with _evidence_folder(options.keep) as folder:
+        evidence.write_rules(folder, options.rules)
+        write_bad_lines(folder, history)
+        figures = _walk(options, history, folder, on_day)
+        walked = time.perf_counter() - started
+        found = audit_folder(folder)
+    return ReplayResult(
+        history=history,
+        figures=figures,
+        audit=found,
+        walk_seconds=walked,
+        seconds=time.perf_counter() - started,
+        own_cpu_seconds=time.process_time() - used,
+    )
+
+
+def _walk(
+    options: ReplayOptions, history: OrderHistory, folder: Path, on_day: Callable[[date], None]
+) -> WalkFigures:
+    last_day = history.lines[-1].at.date()
+    if options.days is not None:
+        last_day = min(last_day, history.lines[0].at.date() + timedelta(days=options.days - 1))
+    policy = StockPolicy(measure_demand(history.lines), options.policy)
+    with _temporary_database() as engine, tempfile.TemporaryDirectory(prefix="restock-replay-") as archive:
+        walk = Walk(
+            engine,
+            folder,
+            Path(archive),
+            history,
+            policy,
+            options.rules,
+            timedelta(minutes=options.beat_minutes),
+        )
+        return walk.run(last_day, on_day)
+
+
+@contextmanager
+def _temporary_database() -> Iterator[Engine]:
+    folder = Path(tempfile.mkdtemp(prefix="restock-replay-database-"))
+    server = EmbeddedPostgres(folder, SERVER_SETTINGS)
+    try:
+        server.start()
+        server.create_database(DATABASE)
+        engine = connect(server.url(DATABASE))
+        try:
+            migrate(engine)
+            yield engine
+        finally:
+            engine.dispose()
+    finally:
+        server.remove()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _evidence_folder(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="restock-replay-evidence-") as folder:
+            yield Path(folder)
+        return
+    keep.mkdir(parents=True, exist_ok=True)
+    if any(keep.iterdir()):
+        raise ConfigurationError(
+            f"{keep} is not empty. Give a new folder: mails of another walk would be judged too."
+        )
+    yield keep.resolve()

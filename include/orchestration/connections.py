@@ -1,0 +1,134 @@
+"""Airflow Connections, turned into what Restock's parts are given. Nothing here prints a password."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException, AirflowRuntimeError
+
+from include.errors import ConfigurationError, TemporaryError
+from include.settings import load_settings
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from include.catalog.base import ShopConnection
+    from include.messaging.senders.smtp_session import Security, SmtpSettings
+
+DATABASE = "restock_db"
+MAIL = "restock_smtp"
+
+
+@contextmanager
+def open_database() -> Iterator["Engine"]:
+    """Restock's own database, for one task."""
+    from include.db.engine import connect
+
+    engine = connect(database_url())
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def database_url() -> str:
+    """The URL of Connection `restock_db`; without one, the settings' (the local stack writes those)."""
+    connection = _find(DATABASE)
+    return _url_of(connection) if connection else load_settings().require_database_url()
+
+
+async def find_database_url() -> str:
+    """The same inside the triggerer, whose event loop must not be blocked."""
+    try:
+        connection = await Connection.async_get(DATABASE)
+    except (AirflowNotFoundException, AirflowRuntimeError):
+        return load_settings().require_database_url()
+    return _url_of(connection)
+
+
+def smtp_settings() -> "SmtpSettings":
+    """The account of Connection `restock_smtp`.
+
+    Extra `from_email` is needed. Extra `security` is none, starttls or tls; without it, Airflow's own
+    switches `disable_ssl` and `disable_tls` are honoured, and port 465 means tls.
+    """
+    from include.messaging.senders.smtp import SmtpSettings
+
+    connection = _require(MAIL, "an e-mail account (type SMTP, with from_email in its extra)")
+    extra = connection.extra_dejson
+    security = extra.get("security") or _security_of(connection.port, extra)
+    if not extra.get("from_email"):
+        raise ConfigurationError(
+            f'Connection {MAIL}: extra needs "from_email", the address that mails come from.'
+        )
+    return SmtpSettings(
+        host=connection.host or "localhost",
+        port=connection.port or (465 if security == "tls" else 587),
+        security=security,
+        from_address=str(extra["from_email"]),
+        from_name=str(extra.get("from_name", "")),
+        username=connection.login or "",
+        password=connection.password or "",
+        timeout=float(extra.get("timeout", 30)),
+        ca_file=extra.get("ca_file"),
+        verify_certificate=bool(extra.get("verify_certificate", True)),
+    )
+
+
+def shop_connection(conn_id: str | None) -> "ShopConnection | None":
+    """Host and credentials of a shop; None for a shop that names no Connection."""
+    from include.catalog.base import ShopConnection
+
+    if conn_id is None:
+        return None
+    connection = _require(conn_id, "the host and login of a shop; shops.yaml names it")
+    return ShopConnection.from_parts(
+        conn_id,
+        schema=connection.schema,
+        host=connection.host,
+        port=connection.port,
+        login=connection.login,
+        password=connection.password,
+        extra=connection.extra_dejson,
+    )
+
+
+def _find(conn_id: str) -> Connection | None:
+    try:
+        return Connection.get(conn_id)
+    except (AirflowNotFoundException, AirflowRuntimeError):
+        return None
+
+
+def _require(conn_id: str, purpose: str) -> Connection:
+    # Airflow says "not defined" also when its API did not answer, so trying again may mend it.
+    if connection := _find(conn_id):
+        return connection
+    raise TemporaryError(
+        f"Airflow has no Connection '{conn_id}' (or could not be asked). It is {purpose}. "
+        f"Create it under Admin > Connections or as the environment variable AIRFLOW_CONN_{conn_id.upper()}."
+    )
+
+
+def _url_of(connection: Connection) -> str:
+    from sqlalchemy import URL
+
+    from include.db.engine import DRIVER
+
+    url = URL.create(
+        DRIVER,
+        username=connection.login,
+        password=connection.password,
+        host=connection.host,
+        port=connection.port,
+        database=connection.schema,
+        query={name: str(value) for name, value in connection.extra_dejson.items()},
+    )
+    return url.render_as_string(hide_password=False)
+
+
+def _security_of(port: int | None, extra: dict[str, object]) -> "Security":
+    if port == 465:
+        return "tls"
+    return "none" if extra.get("disable_ssl") and extra.get("disable_tls") else "starttls"

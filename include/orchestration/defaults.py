@@ -1,0 +1,65 @@
+"""What all Dags have in common."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Context, RetryDecision, RetryPolicy
+from airflow.sdk.configuration import conf
+
+from include.errors import RestockError, TemporaryError
+
+TAG = "restock"
+
+
+class ReactToErrorClass(RetryPolicy):
+    """The class of our errors decides: only a TemporaryError is worth another try, when it says so.
+
+    A refused feed or a wrong setting fails the task at once: repeating it mends nothing. Errors that are not
+    ours keep Airflow's usual retries.
+    """
+
+    def evaluate(
+        self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
+    ) -> RetryDecision:
+        """Airflow asks this in the worker, after a task failed."""
+        if isinstance(exception, TemporaryError):
+            after = exception.retry_after
+            return RetryDecision.retry(timedelta(seconds=after) if after else None, "This may pass.")
+        if isinstance(exception, RestockError):
+            return RetryDecision.fail(f"{type(exception).__name__}: trying again would not mend it.")
+        return RetryDecision.default()
+
+
+DEFAULT_ARGS: dict[str, Any] = {
+    "owner": "restock",
+    "retries": 3,
+    "retry_delay": timedelta(seconds=15),
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=5),
+    "retry_policy": ReactToErrorClass(),
+    "execution_timeout": timedelta(hours=1),
+}
+
+
+def dag_defaults(*tags: str) -> dict[str, Any]:
+    """The arguments that every Dag shares: no catch-up, and one run at a time."""
+    return {
+        "default_args": DEFAULT_ARGS,
+        "start_date": datetime(2024, 1, 1, tzinfo=UTC),
+        "catchup": False,
+        "max_active_runs": 1,
+        "tags": [TAG, *tags],
+    }
+
+
+def channel_pool(channel: str) -> str:
+    """The pool in which a channel's lanes run: `[restock] email_pool` of Airflow's configuration.
+
+    A task whose pool does not exist never runs, and no task can create one: who names a pool has created it.
+    """
+    return str(conf.get("restock", f"{channel}_pool", fallback="default_pool"))
+
+
+def channel_lanes(channel: str) -> int:
+    """How many lanes send at the same time: `[restock] email_lanes` of Airflow's configuration."""
+    return int(conf.getint("restock", f"{channel}_lanes", fallback=4))
