@@ -1,5 +1,6 @@
 """The `restock` command: each subcommand calls one service and prints what it answers."""
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,12 +106,58 @@ def stack_status() -> None:
     status(load_settings())
 
 
+@demo.command("run")
+def demo_run(
+    wait_minutes: Annotated[
+        float | None, typer.Option(help="Between two batches of one variant; longer on a busy machine.")
+    ] = None,
+) -> None:
+    """Show the main job from feed to mailbox with a stack of its own, then stop everything again."""
+    from include.local.demo.driver import WAIT_MINUTES, run_demo
+
+    run_demo(load_settings(), WAIT_MINUTES if wait_minutes is None else wait_minutes)
+
+
 @demo.command("step")
 def demo_step() -> None:
     """Advance the demo shop of `make up` by one step."""
     from include.local.demo import step_shop
 
     console.print(step_shop(load_settings()))
+
+
+@app.command("replay")
+def replay(
+    orders: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="An order history, CSV or CSV.gz.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The figures for programs.")] = False,
+    keep: Annotated[Path | None, typer.Option(help="An empty folder that receives feeds and mails.")] = None,
+    days: Annotated[int | None, typer.Option(help="Only the first days.")] = None,
+    min_inventory: int = 1,
+    customers_per_unit: Annotated[str, typer.Option(help="A number, or all.")] = "1",
+    wait_minutes: float = 60.0,
+) -> None:
+    """Walk an order history through the services and judge from outside who was told wrongly."""
+    from include.domain.rules import parse_rule_set
+    from include.local.replay import ReplayOptions
+    from include.local.replay import replay as walk
+
+    rules = parse_rule_set({
+        "restock_min_inventory": str(min_inventory),
+        "restock_customers_per_unit": customers_per_unit,
+        "restock_wait_minutes": str(wait_minutes),
+    })
+    options = ReplayOptions(
+        orders=orders,
+        keep=keep,
+        days=days,
+        min_inventory=rules.min_inventory,
+        customers_per_unit=rules.people_allowed(),
+        wait_minutes=rules.wait_minutes,
+    )
+    result = walk(options)
+    console.print(json.dumps(result.as_json(), indent=2) if as_json else result.as_text(), markup=False)
+    if result.violations:
+        raise typer.Exit(1)
 
 
 @subscriptions.command("import")

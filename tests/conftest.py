@@ -18,8 +18,10 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), FAST_UNSAFE_SETTINGS) as server:
-        yield server
+    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), FAST_UNSAFE_SETTINGS)
+    server.start()
+    yield server
+    server.remove()
 
 
 @pytest.fixture(scope="session")

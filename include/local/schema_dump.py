@@ -33,7 +33,7 @@ def dump_schema(url: str) -> str:
             f"--host={parsed.host}",
             f"--port={parsed.port}",
             f"--username={parsed.username}",
-            parsed.database,
+            str(parsed.database),
         ],
         env={**process_environment(), "PGPASSWORD": str(parsed.password or "")},
         capture_output=True,

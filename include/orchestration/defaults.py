@@ -34,7 +34,7 @@ DEFAULT_ARGS: dict[str, Any] = {
     "owner": "restock",
     "retries": 3,
     "retry_delay": timedelta(seconds=15),
-    "retry_exponential_backoff": True,
+    "retry_exponential_backoff": 2,
     "max_retry_delay": timedelta(minutes=5),
     "retry_policy": ReactToErrorClass(),
     "execution_timeout": timedelta(hours=1),

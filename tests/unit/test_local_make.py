@@ -2,7 +2,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -52,8 +51,18 @@ def test_setup_runs_again_only_when_a_lock_or_the_project_file_is_newer(clone: P
     assert make(clone, "--question", "setup").returncode == 0
 
 
-def test_an_interrupted_installation_leaves_no_stamp(clone: Path) -> None:
-    (clone / "requirements-setup.txt").write_text("no-such-file-for-pip @ file:///nowhere\n")
-    done = make(clone, "setup", f"PYTHON={sys.executable}")
-    assert done.returncode != 0
+STUB = """#!/bin/sh
+[ "$2" = venv ] || exit 0
+mkdir -p .venv/bin
+printf '#!/bin/sh\\nexit 1\\n' > .venv/bin/python
+chmod +x .venv/bin/python
+"""
+
+
+def test_a_failed_installation_leaves_no_stamp(clone: Path) -> None:
+    python = clone / "python-whose-pip-fails"
+    python.write_text(STUB)
+    python.chmod(0o755)
+    assert make(clone, "setup", f"PYTHON={python}").returncode != 0
+    assert (clone / ".venv" / "bin" / "python").exists()
     assert not (clone / ".venv" / ".restock-installed").exists()
