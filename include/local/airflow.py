@@ -130,6 +130,7 @@ def migrate_metadata(airflow: LocalAirflow, log: Path) -> None:
 
 
 def airflow_command(*words: str) -> list[str]:
+    """How a program of this Python's Airflow is called."""
     return [sys.executable, "-m", "airflow", *words]
 
 

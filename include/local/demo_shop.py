@@ -154,6 +154,7 @@ def serve(folder: Path, port_file: Path, port: int = 0) -> None:
 
 
 def main() -> None:
+    """Serve until a signal comes."""
     parser = argparse.ArgumentParser(prog="python -m include.local.demo_shop", description=__doc__)
     parser.add_argument("--state", type=Path, required=True, help="folder that keeps the stage")
     parser.add_argument("--port-file", type=Path, required=True, help="is written when the shop is open")

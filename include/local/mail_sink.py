@@ -82,6 +82,7 @@ async def serve(mailbox: Path, port_file: Path, port: int = 0) -> None:
 
 
 def main() -> None:
+    """Take mail until a signal comes."""
     parser = argparse.ArgumentParser(prog="python -m include.local.mail_sink", description=__doc__)
     parser.add_argument("--mailbox", type=Path, required=True, help="folder of the .eml files")
     parser.add_argument("--port-file", type=Path, required=True, help="is written when mails are taken")

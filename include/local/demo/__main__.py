@@ -16,8 +16,7 @@ def main() -> int:
     parser.add_argument(
         "--wait-minutes",
         type=float,
-        default=WAIT_MINUTES,
-        help="between two batches of one variant; longer on a busy machine (default: %(default)s)",
+        help=f"between two batches of one variant (default: {WAIT_MINUTES}, longer on a busy machine)",
     )
     try:
         run_demo(load_settings(), parser.parse_args().wait_minutes)

@@ -12,29 +12,45 @@ from rich.console import Console
 from sqlalchemy import Row
 
 from include.errors import NotFound
-from include.local.demo.narration import tell_baseline, tell_batch, tell_refusal, tell_short_stock
+from include.local.demo.narration import (
+    tell_baseline,
+    tell_batch,
+    tell_pull,
+    tell_refusal,
+    tell_short_stock,
+    tell_timer,
+)
 from include.local.demo.script import CUSTOMERS_PER_UNIT, MIN_INVENTORY, RUNNER, STAGES, Stage
 from include.local.demo.shop_client import step
 from include.local.demo.show import Show
-from include.local.demo.sightings import find_pull, find_refusal, find_rules, find_told_batch, timer_of
+from include.local.demo.sightings import (
+    find_passed_timer,
+    find_pull,
+    find_refusal,
+    find_rules,
+    find_told_batch,
+)
 from include.local.demo.summary import show_summary, write_summary
 from include.local.demo.theatre import LONG_AGO, SHOP_ID, DemoFailed, Theatre, demo_settings, open_theatre
 from include.local.demo.unsubscribing import unsubscribe_by_mail
-from include.local.demo.walk import title_of
 from include.services.outbox import set_delivery
 from include.services.waiting_list import ImportResult, import_waiting_list
 from include.settings import Settings
 
 WAIT_MINUTES = 0.6
+RUNS_PER_WAIT = 5
 PULL_SECONDS = 120.0
 TOLD_SECONDS = 180.0
 
 
-def run_demo(settings: Settings, wait_minutes: float = WAIT_MINUTES, console: Console | None = None) -> None:
-    """Play the whole script; raises StackError that says what did not happen. Nothing runs afterwards."""
+def run_demo(settings: Settings, wait_minutes: float | None = None, console: Console | None = None) -> None:
+    """Play the whole script; raises StackError that says what did not happen. Nothing runs afterwards.
+
+    `wait_minutes` is the rule's wait between two batches; by default it is as long as this machine needs to see
+    a change of the shop in the meantime.
+    """
     settings = demo_settings(settings)
     show = Show(console or Console(), acts=len(STAGES) + 3)
-    began = monotonic()
     show.open_act(
         "Start",
         "A shop with 2,000 variants in two locations, 3,000 people waiting, Airflow's real scheduler, a real mail "
@@ -49,28 +65,35 @@ def run_demo(settings: Settings, wait_minutes: float = WAIT_MINUTES, console: Co
             told_before += sum(stage.told.values())
         show.open_act("Reports", "The Dag 'reports' writes the day's figures as tables and CSV files.")
         _report(theatre)
-        summary = write_summary(theatre, monotonic() - began)
+        summary = write_summary(theatre)
     show_summary(show, settings, summary)
 
 
-def _set_the_scene(theatre: Theatre, wait_minutes: float) -> None:
+def _set_the_scene(theatre: Theatre, wait_minutes: float | None) -> None:
     """Rules as a person would edit them under Admin, Variables; mails go out for real, to the local mail server."""
+    running, airflow = theatre.running, theatre.airflow
+    theatre.show.say(f"Airflow: {running.address} (user {running.user}, password {running.password}).")
+    set_delivery(theatre.engine, "live", [])
     rules = {
         "restock_min_inventory": MIN_INVENTORY,
         "restock_customers_per_unit": CUSTOMERS_PER_UNIT,
-        "restock_wait_minutes": wait_minutes,
+        "restock_wait_minutes": wait_minutes or WAIT_MINUTES,
     }
     for name, value in rules.items():
-        theatre.airflow.set_variable(name, f"{value:g}")
-    set_delivery(theatre.engine, "live", [])
-    theatre.show.say(
-        f"Airflow: {theatre.running.address} (user {theatre.running.user}, password {theatre.running.password})."
-    )
-    theatre.show.say(
-        f"Airflow Variables: {', '.join(f'{name} = {value:g}' for name, value in rules.items())}."
-    )
+        airflow.set_variable(name, f"{value:g}")
     theatre.wait_for("the Dags to be read", lambda: _trigger(theatre, "restock_release"), PULL_SECONDS)
+    triggered_at = monotonic()
     theatre.wait_for("the rules to be in force", lambda: find_rules(theatre, rules), PULL_SECONDS)
+    if wait_minutes is None:
+        rules["restock_wait_minutes"] = _suit_wait(monotonic() - triggered_at)
+        airflow.set_variable("restock_wait_minutes", f"{rules['restock_wait_minutes']:g}")
+    told = ", ".join(f"{name} = {value:g}" for name, value in rules.items())
+    theatre.show.say(f"Airflow Variables: {told}.")
+
+
+def _suit_wait(seconds_per_run: float) -> float:
+    """A busy machine gets a longer wait: the shop's next change must be pulled before it ends."""
+    return max(WAIT_MINUTES, round(RUNS_PER_WAIT * seconds_per_run / 60, 1))
 
 
 def _trigger(theatre: Theatre, dag_id: str) -> str | None:
@@ -91,9 +114,7 @@ def _play(theatre: Theatre, number: int, stage: Stage, told_before: int) -> None
     if number == 0:
         tell_baseline(theatre, pull, _import_waiting_list(theatre))
         return
-    theatre.show.say(
-        f"Pulled: {pull.changed_count} quantities changed, {pull.event_count} variants are back."
-    )
+    tell_pull(theatre, pull)
     _watch_telling(theatre, stage, pull, since)
     _compare_mailbox(theatre, told_before + sum(stage.told.values()))
     tell_short_stock(theatre, stage)
@@ -115,8 +136,10 @@ def _import_waiting_list(theatre: Theatre) -> ImportResult:
 def _watch_telling(theatre: Theatre, stage: Stage, pull: Row[Any], since: datetime) -> None:
     missing = dict(stage.told)
     while missing:
-        what = " and ".join(f"{count} mails for '{title_of(name)}'" for name, count in missing.items())
-        batch = theatre.wait_for(what, lambda: find_told_batch(theatre, since, stage, missing), TOLD_SECONDS)
+        people = " + ".join(map(str, missing.values()))
+        batch = theatre.wait_for(
+            f"{people} mails", lambda: find_told_batch(theatre, since, stage, missing), TOLD_SECONDS
+        )
         del missing[batch.variant_id]
         tell_batch(theatre, batch, pull.detected_at, since)
 
@@ -128,12 +151,10 @@ def _compare_mailbox(theatre: Theatre, expected: int) -> None:
 
 
 def _report(theatre: Theatre) -> None:
-    timer = timer_of(theatre, RUNNER)
-    theatre.wait_for(
-        "the end of the shoe's wait",
-        lambda: True if timer is None or timer < datetime.now(UTC) else None,
-        TOLD_SECONDS,
+    timer = theatre.wait_for(
+        "the end of the shoe's wait", lambda: find_passed_timer(theatre, RUNNER), TOLD_SECONDS
     )
+    tell_timer(theatre, RUNNER, timer)
     run_id = theatre.airflow.trigger("reports")
 
     def finished() -> str | None:

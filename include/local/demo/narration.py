@@ -31,8 +31,15 @@ def tell_baseline(theatre: Theatre, pull: Row[Any], taken: ImportResult) -> None
         f"The waiting list: {taken.new:,} requests taken, {len(taken.rejects)} lines refused (line {line:,}: {reason})."
     )
     say(
-        f"{taken.open_now} of them ask for something that is in stock. Imported people wait for its next restock: "
-        f"{theatre.count_mails()} mails."
+        f"{taken.open_now} of them ask for something that is in stock: imported people wait for its next restock, so "
+        f"{theatre.count_mails()} mails leave. {taken.unmatched} ask for something that no catalog knows."
+    )
+
+
+def tell_pull(theatre: Theatre, pull: Row[Any]) -> None:
+    """What a pull changed."""
+    theatre.show.say(
+        f"Pulled: {_count(pull.changed_count, 'quantity')} changed, {_count(pull.event_count, 'restock')}."
     )
 
 
@@ -74,6 +81,15 @@ def tell_short_stock(theatre: Theatre, stage: Stage) -> None:
             )
 
 
+def tell_timer(theatre: Theatre, variant_id: str, timer: datetime) -> None:
+    """The wait is over and no batch came, as the stock is too low."""
+    waiting = count_waiting(theatre, variant_id).waiting_count
+    theatre.show.say(
+        f"The wait for '{title_of(variant_id)}' ended at {timer:%H:%M:%S} UTC. Too few are left, so no batch followed; "
+        f"{waiting} people keep their places."
+    )
+
+
 def tell_refusal(theatre: Theatre, refusal: Row[Any]) -> None:
     """Why the feed was refused, and what believing it would have done."""
     theatre.show.say(f"Refused: {refusal.reason}")
@@ -81,6 +97,11 @@ def tell_refusal(theatre: Theatre, refusal: Row[Any]) -> None:
         f"Believed, it would have told {count_waiting(theatre).closed_count:,} people of stock that does not exist. "
         "The last good state stands, and nobody is told until a feed can be believed again."
     )
+
+
+def _count(number: int, noun: str) -> str:
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def _tell_skips(skipped: Mapping[str, int]) -> str:

@@ -1,7 +1,7 @@
 """What the demo can see of Restock's work: pulls, batches and mails, read from the database."""
 
 from collections.abc import Container, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -71,10 +71,11 @@ def count_waiting(theatre: Theatre, variant_id: str | None = None) -> Row[Any]:
         return run_query(connection, "demo.count_waiting", shop_id=SHOP_ID, variant_id=variant_id).one()
 
 
-def timer_of(theatre: Theatre, variant_id: str) -> datetime | None:
-    """When the next batch of a variant may follow."""
+def find_passed_timer(theatre: Theatre, variant_id: str) -> datetime | None:
+    """When a variant's next batch could have followed, once that is past."""
     with theatre.engine.connect() as connection:
-        return run_query(connection, "demo.find_timer", shop_id=SHOP_ID, variant_id=variant_id).scalar_one()
+        timer = run_query(connection, "demo.find_timer", shop_id=SHOP_ID, variant_id=variant_id).scalar_one()
+    return timer if timer < datetime.now(UTC) else None
 
 
 def _pulls(theatre: Theatre, since: datetime) -> list[Row[Any]]:

@@ -9,7 +9,7 @@ from include.local.demo.theatre import LONG_AGO, SHOP_ID, Theatre
 from include.settings import Settings
 
 
-def write_summary(theatre: Theatre, seconds: float) -> dict[str, Any]:
+def write_summary(theatre: Theatre) -> dict[str, Any]:
     """Count everything and write `summary.json`."""
     with theatre.engine.connect() as connection:
         counts = run_query(connection, "demo.summarize", shop_id=SHOP_ID).one()
@@ -30,7 +30,7 @@ def write_summary(theatre: Theatre, seconds: float) -> dict[str, Any]:
         "unsent": counts.unsent_count,
         "waiting": counts.waiting_count,
         "mails": theatre.count_mails(),
-        "seconds": round(seconds, 1),
+        "seconds": round(theatre.show.seconds, 1),
     }
     path = theatre.settings.var_folder / "summary.json"
     path.write_text(json.dumps(summary, indent=2) + "\n")
@@ -43,7 +43,7 @@ def show_summary(show: Show, settings: Settings, summary: dict[str, Any]) -> Non
     skipped = ", ".join(f"{count} {reason}" for reason, count in summary["skipped"].items())
     pulls, refused = summary["windows"], summary["rejected_snapshots"]
     show.open_act("Done", "What this run came to:")
-    show.table(
+    show.list_figures(
         {
             "pulled": f"{summary['variants']:,} variants, {pulls} times, {refused} of them refused",
             "restocked": f"{summary['restock_events']} variants",
@@ -51,7 +51,6 @@ def show_summary(show: Show, settings: Settings, summary: dict[str, Any]) -> Non
             "sent": f"{summary['sent']} mails",
             "skipped": skipped or "nobody",
             "still waiting": f"{summary['waiting']:,}",
-            "took": f"{summary['seconds']:.0f} s",
             "mails": str(var / "mailbox"),
             "reports": str(var / "exports"),
             "summary": str(var / "summary.json"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import yaml
+from rich.console import Console
 from sqlalchemy import Engine
 
 from include.db.engine import connect
@@ -91,10 +92,14 @@ def open_theatre(settings: Settings, show: Show) -> Iterator[Theatre]:
         _clear(settings)
         _write_shops(settings)
         try:
-            yield _start(settings, show)
+            running = stack.start(settings, show.console())
+            engine = connect(running.database_url)
+            yield Theatre(settings, show, running, engine, AirflowApi(running))
+            engine.dispose()
         finally:
             with signals_ignored():
-                stack.down(settings, show.console)
+                stopped = stack.down(settings, Console(quiet=True))
+                show.say(f"Stopped: {', '.join(stopped)}.")
 
 
 def demo_settings(settings: Settings) -> Settings:
@@ -108,11 +113,6 @@ def demo_settings(settings: Settings) -> Settings:
         artefact_url=str(var / "exports"),
         shops_file=var / "shops.yaml",
     )
-
-
-def _start(settings: Settings, show: Show) -> Theatre:
-    running = stack.start(settings, show.console)
-    return Theatre(settings, show, running, connect(running.database_url), AirflowApi(running))
 
 
 def _clear(settings: Settings) -> None:

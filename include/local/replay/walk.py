@@ -98,6 +98,7 @@ class Walk:
         self._feed_ends = _feed_ends(history)
         self._variables = _variables(rules)
         self._next_line = 0
+        self._due: dict[str, datetime] = {}
         self._now = history.lines[0].at
         self._asked_at = self._now
         self._mail = MailFolder(folder / evidence.MAIL)
@@ -126,15 +127,16 @@ class Walk:
     def _pass_day(self, midnight: datetime) -> None:
         while (moment := self._next_moment()) < midnight:
             self._now = moment
-            self._take_lines(moment)
-            self._settle()
+            has_news = self._take_lines(moment)
+            if has_news or any(due_at <= moment for due_at in self._due.values()):
+                self._settle()
         self._now = midnight
         self._take_lines(midnight)
 
     def _next_moment(self) -> datetime:
         """The beat that ends with the next order line in it, or the first one when something is due."""
         start = _midnight(self._now.date())
-        beats = [-((start - due_at) // self._beat) for due_at in read_due_times(self._engine).values()]
+        beats = [-((start - due_at) // self._beat) for due_at in self._due.values()]
         if self._next_line < len(self._lines):
             beats.append((self._lines[self._next_line].at - start) // self._beat + 1)
         return start + min(beats) * self._beat if beats else LATEST
@@ -153,7 +155,7 @@ class Walk:
         self.figures.windows += 1
         self.figures.feed_rows += loaded["rows"]
 
-    def _take_lines(self, until: datetime) -> None:
+    def _take_lines(self, until: datetime) -> bool:
         """Carry out the order lines before `until`; what known customers did not get becomes requests."""
         end = bisect_left(self._lines, until, lo=self._next_line, key=itemgetter(0))
         asked = []
@@ -165,6 +167,7 @@ class Walk:
         self._next_line = end
         if asked:
             self._take_requests(asked)
+        return bool(asked)
 
     def _request(self, line: OrderLine, unmet: int) -> evidence.Request:
         # Lines of one moment keep the file's order: who asked first is never a question of chance.
@@ -188,26 +191,29 @@ class Walk:
         self.figures.requests += taken.new
 
     def _settle(self) -> None:
-        """Run whatever is due until nothing is."""
+        """Run whatever is due until nothing is; each Dag's run wakes the next."""
         for _ in range(MOST_ROUNDS):
-            due = {target for target, at in read_due_times(self._engine).items() if at <= self._now}
+            self._due = read_due_times(self._engine)
+            due = {target for target, due_at in self._due.items() if due_at <= self._now}
             if not due:
                 return
             self.figures.rounds += 1
-            if RELEASE in due:
-                self._release()
-            if flow_target(FLOW.name) in due:
-                for step in FLOW.messages:
-                    self.figures.counts.update(move_step(self._engine, FLOW.name, step.id, self._now))
-            if DISPATCH in due:
+            is_released = RELEASE in due and self._release() > 0
+            is_queued = (is_released or flow_target(FLOW.name) in due) and self._move() > 0
+            if is_queued or DISPATCH in due:
                 self.figures.counts.update(dispatch_lane(self._open_lane(), self._now + LANE_TIME))
         raise StackError(f"At {self._now:%Y-%m-%d %H:%M} something stays due however often it runs: {sorted(due)}.")
 
-    def _release(self) -> None:
+    def _release(self) -> int:
         rule_set = store_rule_set(self._engine, self._variables, self._now)
-        register_flows(self._engine, [FLOW], self._now)
         run_id = f"replay {self.figures.rounds}"
-        self.figures.counts.update(release_due(self._engine, rule_set["rule_set_id"], run_id, self._now))
+        counts = release_due(self._engine, rule_set["rule_set_id"], run_id, self._now)
+        self.figures.counts.update(counts)
+        return counts["released"]
+
+    def _move(self) -> int:
+        moved = [move_step(self._engine, FLOW.name, step.id, self._now)["messages"] for step in FLOW.messages]
+        return sum(moved)
 
     def _open_lane(self) -> Lane:
         return Lane(
