@@ -109,13 +109,13 @@ def stack_status() -> None:
 @demo.command("run")
 def demo_run(
     wait_minutes: Annotated[
-        float | None, typer.Option(help="Between two batches of one variant; longer on a busy machine.")
+        float | None, typer.Option(help="Between two batches of one variant; by default as this machine needs.")
     ] = None,
 ) -> None:
     """Show the main job from feed to mailbox with a stack of its own, then stop everything again."""
-    from include.local.demo.driver import WAIT_MINUTES, run_demo
+    from include.local.demo.driver import run_demo
 
-    run_demo(load_settings(), WAIT_MINUTES if wait_minutes is None else wait_minutes)
+    run_demo(load_settings(), wait_minutes)
 
 
 @demo.command("step")

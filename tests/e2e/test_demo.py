@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 import pytest
 
+from include.local.postgres import EmbeddedPostgres
 from include.settings import PROJECT_HOME
 from tests.demo_oracle import Mail, Oracle, arrivals, expected_arrivals, read_mailbox
 
@@ -49,8 +50,21 @@ class Played:
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> Played:
-    return play(tmp_path_factory.mktemp("var"))
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    var = tmp_path_factory.mktemp("var")
+    yield play(var)
+    remove_database(var)
+
+
+@pytest.fixture
+def var(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    remove_database(tmp_path)
+
+
+def remove_database(var: Path) -> None:
+    """For root it lies outside of the temporary folder."""
+    EmbeddedPostgres(var / "demo" / "postgres").remove()
 
 
 def play(var: Path, until: Callable[[Path], bool] = lambda folder: False) -> Played:
@@ -180,13 +194,12 @@ def test_nothing_runs_after_the_demo(played: Played) -> None:
     assert processes_of(played.folder) == []
 
 
-def test_an_interrupted_demo_stops_everything_and_the_next_one_starts_afresh(tmp_path: Path) -> None:
-    stopped = play(tmp_path, until=lambda folder: len(listeners_below(folder)) >= 4)
+def test_an_interrupted_demo_stops_everything_and_the_next_one_starts_afresh(var: Path) -> None:
+    stopped = play(var, until=lambda folder: len(listeners_below(folder)) >= 4)
     assert stopped.exit_code == 130, stopped.output
     assert processes_of(stopped.folder) == []
-    (stopped.folder / "mailbox").mkdir(exist_ok=True)
-    (stopped.folder / "mailbox" / "00000001.eml").write_text("of the run before")
-    again = play(tmp_path, until=lambda folder: (folder / "postgres" / "port").exists())
-    assert again.exit_code == 130
-    assert not (again.folder / "mailbox" / "00000001.eml").exists()
+    left_over = stopped.folder / "mailbox" / "left_over.eml"
+    left_over.touch()
+    again = play(var, until=lambda folder: not left_over.exists() and len(listeners_below(folder)) >= 1)
+    assert again.exit_code == 130, again.output
     assert processes_of(again.folder) == []

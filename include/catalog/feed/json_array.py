@@ -18,6 +18,7 @@ import msgspec
 from include.catalog.base import CatalogRow, Chunk, RejectedRow, excerpt_of
 from include.catalog.feed.decoded_rows import NUL, UNREADABLE, row_type, settle_rows
 from include.catalog.feed.fields import choose_names
+from include.catalog.feed.json_events import parse_items
 from include.catalog.feed.rows import RowReader
 from include.catalog.feed.stream import BLOCK, WRAPPERS, FeedStream, array_prefix
 from include.domain.shop import CatalogField
@@ -64,7 +65,7 @@ class _Joined:
 def _items_in(head: bytes, prefix: str) -> list[Any]:
     items: list[Any] = []
     with suppress(ijson.JSONError, ValueError):
-        items.extend(ijson.items(BytesIO(head), prefix))
+        items.extend(parse_items(BytesIO(head), prefix))
     return items
 
 
@@ -149,7 +150,7 @@ def _read_items(stream: _Joined, prefix: str, reader: RowReader, number: int, so
 
 def _items(stream: _Joined | FeedStream, prefix: str, source: str, count: int) -> Iterator[Any]:
     try:
-        for item in ijson.items(stream, prefix, buf_size=BLOCK):
+        for item in parse_items(stream, prefix):
             yield item
             count += 1
     except (ijson.JSONError, ValueError) as error:

@@ -10,6 +10,7 @@ import ijson
 import msgspec
 
 from include.catalog.archive import Archive
+from include.catalog.feed.json_events import parse_events
 from include.catalog.gunzip import GZIP_MAGIC, BrokenGzip, GunzipReader, Readable
 from include.errors import SnapshotRefused
 
@@ -97,7 +98,7 @@ def array_prefix(head: bytes) -> str | None:
     if head.lstrip().startswith(b"["):
         return "item"
     try:
-        for prefix, event, _ in ijson.parse(BytesIO(head)):
+        for prefix, event, _ in parse_events(BytesIO(head)):
             if event == "start_array" and prefix in WRAPPERS:
                 return f"{prefix}.item"
     except (ijson.JSONError, ValueError):

@@ -38,7 +38,7 @@ from include.services.waiting_list import ImportResult, import_waiting_list
 from include.settings import Settings
 
 WAIT_MINUTES = 0.6
-RUNS_PER_WAIT = 5
+RUNS_PER_WAIT = 6
 PULL_SECONDS = 120.0
 TOLD_SECONDS = 180.0
 

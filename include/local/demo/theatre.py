@@ -99,7 +99,8 @@ def open_theatre(settings: Settings, show: Show) -> Iterator[Theatre]:
         finally:
             with signals_ignored():
                 stopped = stack.down(settings, Console(quiet=True))
-                show.say(f"Stopped: {', '.join(stopped)}.")
+                if stopped:
+                    show.say(f"Stopped: {', '.join(stopped)}.")
 
 
 def demo_settings(settings: Settings) -> Settings:

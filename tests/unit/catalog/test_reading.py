@@ -434,6 +434,20 @@ def test_an_array_with_a_mistake_inside_is_refused_whole(reader):
         reader.read('[{"id": 1, "quantity": 1}, {"id": 2 "quantity": 2}]')
 
 
+@pytest.mark.parametrize("opening", ["[", '{"a": '])
+@pytest.mark.parametrize("before", ["", "x" * 300_000])
+def test_a_nesting_bomb_is_refused_whole(reader, opening, before):
+    bomb = opening * 200_000
+    with pytest.raises(
+        SnapshotRefused, match=r"nested deeper than 100 levels|no array was found|no field for"
+    ):
+        reader.read(
+            f'[{json.dumps(LAMP)}, {{"id": 1, "quantity": 1, "title": "{before}", "x": {bomb}', format="json"
+        )
+    with pytest.raises(SnapshotRefused):
+        reader.read(bomb)
+
+
 def test_an_object_without_rows_is_refused_when_json_is_settled(reader):
     with pytest.raises(SnapshotRefused, match="no array was found"):
         reader.read('{"error": "quota"}', format="json")

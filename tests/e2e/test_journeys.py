@@ -1,0 +1,260 @@
+"""Journeys through the real scheduler, triggerer and mail server, one after the other on one stack."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+from rich.console import Console
+from sqlalchemy import Engine, text
+
+from include.db.engine import connect
+from include.domain.request import Request, fold_email
+from include.domain.shop import Shop
+from include.local import stack
+from include.local.postgres import EmbeddedPostgres
+from include.services.outbox import set_delivery
+from include.services.requests import take_requests
+from include.services.shops import register_shop
+from include.settings import load_settings
+
+pytestmark = pytest.mark.e2e
+
+SYNC = "catalog_sync__demo"
+WOKEN = ("restock_release", "flow__back_in_stock", "dispatch_messages")
+PATIENCE = 180.0
+
+
+@dataclass
+class Journey:
+    """A running stack with a feed that the test writes."""
+
+    folder: Path
+    engine: Engine
+    address: str
+    session: requests.Session
+
+    def write_feed(self, **levels: int) -> None:
+        rows = [
+            {"id": name, "title": f"Title of {name}", "quantity": level} for name, level in levels.items()
+        ]
+        unfinished = self.folder / "feed.unfinished"
+        unfinished.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        unfinished.replace(self.folder / "feed.jsonl")
+
+    def ask(self, email: str, variant_id: str) -> None:
+        now = datetime.now(UTC)
+        with self.engine.begin() as connection:
+            take_requests(
+                connection,
+                "demo",
+                [Request(email, fold_email(email), variant_id, now)],
+                "test",
+                "notify",
+                now,
+            )
+
+    def query(self, statement: str, **parameters: Any) -> list[Any]:
+        with self.engine.connect() as connection:
+            return list(connection.execute(text(statement), parameters).all())
+
+    def value(self, statement: str, **parameters: Any) -> Any:
+        rows = self.query(statement, **parameters)
+        return rows[0][0] if rows else None
+
+    def mails(self) -> list[str]:
+        return [
+            path.read_text(errors="replace")
+            for path in sorted((self.folder / "var" / "mailbox").glob("*.eml"))
+        ]
+
+    def api(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
+        answer = self.session.request(method, self.address + path, json=content, timeout=60)
+        assert answer.ok, f"{answer.status_code} {answer.text}"
+        return answer.json() if answer.content else None
+
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        found = self.api("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=100&order_by=-run_after")
+        return list(found["dag_runs"])
+
+    def counts(self) -> dict[str, Any]:
+        tables = ("restock_event", "batch", "subscription", "enrolment", "message", "stock_change")
+        counted = {table: self.value(f"SELECT count(*) FROM {table}") for table in tables}
+        states = self.query("SELECT state, count(*) FROM subscription GROUP BY state ORDER BY state")
+        return {**counted, "states": [tuple(row) for row in states], "mails": len(self.mails())}
+
+
+def wait_for(what: str, look: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        if seen := look():
+            return seen
+        time.sleep(0.3)
+    raise AssertionError(f"waited {seconds:.0f} s for {what}")
+
+
+@pytest.fixture(scope="module")
+def journey() -> Iterator[Journey]:
+    with tempfile.TemporaryDirectory(prefix="restock-journey-") as name:
+        folder = Path(name)
+        shop = {
+            "id": "demo",
+            "platform": "feed",
+            "schedule": "10 seconds",
+            "currency": "EUR",
+            "time_zone": "Europe/Berlin",
+            "feed": {"url": f"file://{folder}/feed.jsonl"},
+        }
+        (folder / "shops.yaml").write_text(yaml.safe_dump({"shops": [shop]}))
+        settings = load_settings(
+            {"RESTOCK_VAR": str(folder / "var"), "RESTOCK_SHOPS": str(folder / "shops.yaml")}
+        )
+        quiet = Console(file=io.StringIO())
+        try:
+            running = stack.start(dataclasses.replace(settings, database_url=None), quiet)
+            engine = connect(running.database_url)
+            with engine.begin() as connection:
+                register_shop(connection, Shop.model_validate(shop), datetime.now(UTC))
+            set_delivery(engine, "live", [])
+            session = requests.Session()
+            login = {"username": running.user, "password": running.password}
+            token = requests.post(f"{running.address}/auth/token", json=login, timeout=60).json()[
+                "access_token"
+            ]
+            session.headers["Authorization"] = f"Bearer {token}"
+            yield Journey(folder, engine, running.address, session)
+            engine.dispose()
+        finally:
+            stack.down(settings, quiet)
+            EmbeddedPostgres(settings.var_folder / "postgres").remove()
+
+
+def test_a_restock_is_in_the_mailbox_within_seconds_of_its_detect(journey: Journey) -> None:
+    journey.write_feed(LAMP=0, VASE=0, CUP=3)
+    wait_for("the baseline", lambda: journey.value("SELECT count(*) FROM variant_stock") == 3)
+    journey.ask("ann@example.org", "LAMP")
+    journey.ask("cup@example.org", "CUP")
+    wait_for("a mail for what is in stock", lambda: len(journey.mails()) == 1)
+    journey.write_feed(LAMP=5, VASE=0, CUP=3)
+    wait_for("the mail of the restock", lambda: len(journey.mails()) == 2)
+    detected_at = journey.value("SELECT detected_at FROM snapshot WHERE event_count > 0")
+    sent_at = journey.value("SELECT max(ended_at) FROM message WHERE state = 'sent'")
+    print(f"\nfrom detect to the first mail: {(sent_at - detected_at).total_seconds():.1f} s")
+    assert "To: ann@example.org" in journey.mails()[1]
+
+
+def test_with_nothing_due_only_syncs_and_housekeeping_run(journey: Journey) -> None:
+    wait_for("the dispatch to end", lambda: all(not running(journey, dag_id) for dag_id in WOKEN))
+    before = {dag_id: len(journey.runs(dag_id)) for dag_id in (*WOKEN, SYNC)}
+    wait_for("two more syncs", lambda: len(journey.runs(SYNC)) >= before[SYNC] + 2)
+    assert {dag_id: len(journey.runs(dag_id)) for dag_id in WOKEN} == {
+        dag_id: before[dag_id] for dag_id in WOKEN
+    }
+
+
+def running(journey: Journey, dag_id: str) -> bool:
+    return any(run["state"] in ("queued", "running") for run in journey.runs(dag_id))
+
+
+def test_a_bad_variable_stops_the_release_with_a_clear_text_and_is_not_repeated_in_a_loop(
+    journey: Journey,
+) -> None:
+    journey.ask("bob@example.org", "VASE")
+    set_variable(journey, "restock_min_inventory", "abc")
+    journey.write_feed(LAMP=5, VASE=7, CUP=3)
+    failed = wait_for(
+        "the failed run", lambda: [r for r in journey.runs("restock_release") if r["state"] == "failed"]
+    )
+    log = journey.api(
+        "GET", f"/api/v2/dags/restock_release/dagRuns/{failed[0]['dag_run_id']}/taskInstances/rules/logs/1"
+    )
+    assert "Variable restock_min_inventory is 'abc'. Allowed is a whole number from 1." in json.dumps(log)
+    time.sleep(15)
+    assert len([run for run in journey.runs("restock_release") if run["state"] == "failed"]) == 1
+    assert len(journey.mails()) == 2
+    set_variable(journey, "restock_min_inventory", "2")
+    journey.api("POST", "/api/v2/dags/restock_release/dagRuns", {"logical_date": None})
+    wait_for("the mail after the mend", lambda: len(journey.mails()) == 3)
+    assert journey.value("SELECT min_inventory FROM batch ORDER BY batch_id DESC LIMIT 1") == 2
+
+
+def set_variable(journey: Journey, name: str, value: str) -> None:
+    journey.api("PATCH", f"/api/v2/variables/{name}?update_mask=value", {"key": name, "value": value})
+
+
+def test_clearing_every_task_of_every_dag_changes_no_count(journey: Journey) -> None:
+    wait_for("quiet", lambda: all(not running(journey, dag_id) for dag_id in WOKEN))
+    before = journey.counts()
+    cleared = {}
+    for dag_id in (SYNC, *WOKEN):
+        run = next(run for run in journey.runs(dag_id) if run["state"] == "success")
+        cleared[dag_id] = run["dag_run_id"]
+        body = {
+            "dry_run": False,
+            "only_failed": False,
+            "dag_run_id": run["dag_run_id"],
+            "reset_dag_runs": True,
+        }
+        journey.api("POST", f"/api/v2/dags/{dag_id}/clearTaskInstances", body)
+
+    def all_done() -> bool:
+        states = {
+            dag_id: {run["dag_run_id"]: run["state"] for run in journey.runs(dag_id)}[run_id]
+            for dag_id, run_id in cleared.items()
+        }
+        return set(states.values()) == {"success"}
+
+    time.sleep(2)
+    wait_for("the cleared runs", all_done)
+    assert journey.counts() == before
+
+
+def test_a_backfill_reads_archived_windows_again_and_skips_what_was_never_recorded(journey: Journey) -> None:
+    first = journey.value("SELECT min(window_start) FROM snapshot WHERE window_start IS NOT NULL")
+    before = journey.counts()
+    newest = journey.value("SELECT max(observed_at) FROM snapshot")
+    body = {
+        "dag_id": SYNC,
+        "from_date": (first - timedelta(seconds=30)).isoformat(),
+        "to_date": (first + timedelta(seconds=10)).isoformat(),
+        "reprocess_behavior": "completed",
+        "max_active_runs": 2,
+        "run_on_latest_version": False,
+    }
+    created = journey.api("POST", "/api/v2/backfills", body)
+    wait_for("the backfill", lambda: journey.api("GET", f"/api/v2/backfills/{created['id']}")["completed_at"])
+    after = journey.counts()
+    assert after == before
+    assert journey.value("SELECT count(*) FROM snapshot WHERE window_start < :first", first=first) == 0
+    assert (
+        journey.value(
+            "SELECT count(*) FROM snapshot WHERE window_end < :newest AND observed_at > :newest",
+            newest=newest,
+        )
+        == 0
+    )
+
+
+def test_no_address_reaches_a_log(journey: Journey) -> None:
+    logs = journey.folder / "var" / "logs"
+    spoken = [
+        str(path)
+        for path in logs.rglob("*")
+        if path.is_file()
+        and any(name in path.read_text(errors="replace") for name in ("ann@", "bob@", "cup@"))
+    ]
+    assert spoken == []
+    with contextlib.suppress(FileNotFoundError):
+        assert "ann@" not in (journey.folder / "var" / "airflow" / "airflow.cfg").read_text()
