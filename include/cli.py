@@ -109,7 +109,8 @@ def stack_status() -> None:
 @demo.command("run")
 def demo_run(
     wait_minutes: Annotated[
-        float | None, typer.Option(help="Between two batches of one variant; by default as this machine needs.")
+        float | None,
+        typer.Option(help="Between two batches of one variant; by default as this machine needs."),
     ] = None,
 ) -> None:
     """Show the main job from feed to mailbox with a stack of its own, then stop everything again."""
@@ -118,17 +119,30 @@ def demo_run(
     run_demo(load_settings(), wait_minutes)
 
 
+@demo.command("people")
+def demo_people() -> None:
+    """Bring 3,000 people to the demo shop of `make up`, and let mails leave to its mail server."""
+    from include.local.demo.people import bring_people
+
+    settings = load_settings()
+    with _database(settings) as engine:
+        _register_shop(engine, "demo")
+        console.print(bring_people(settings, engine, _now()), markup=False)
+
+
 @demo.command("step")
 def demo_step() -> None:
     """Advance the demo shop of `make up` by one step."""
     from include.local.demo import step_shop
 
-    console.print(step_shop(load_settings()))
+    console.print(step_shop(load_settings()), markup=False)
 
 
 @app.command("replay")
 def replay(
-    orders: Annotated[Path, typer.Option(exists=True, dir_okay=False, help="An order history, CSV or CSV.gz.")],
+    orders: Annotated[
+        Path, typer.Option(exists=True, dir_okay=False, help="An order history, CSV or CSV.gz.")
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="The figures for programs.")] = False,
     keep: Annotated[Path | None, typer.Option(help="An empty folder that receives feeds and mails.")] = None,
     days: Annotated[int | None, typer.Option(help="Only the first days.")] = None,
@@ -141,11 +155,13 @@ def replay(
     from include.local.replay import ReplayOptions
     from include.local.replay import replay as walk
 
-    rules = parse_rule_set({
-        "restock_min_inventory": str(min_inventory),
-        "restock_customers_per_unit": customers_per_unit,
-        "restock_wait_minutes": str(wait_minutes),
-    })
+    rules = parse_rule_set(
+        {
+            "restock_min_inventory": str(min_inventory),
+            "restock_customers_per_unit": customers_per_unit,
+            "restock_wait_minutes": str(wait_minutes),
+        }
+    )
     options = ReplayOptions(
         orders=orders,
         keep=keep,

@@ -43,6 +43,7 @@ OPTIONS = {
         "simple_auth_manager_users": f"{USER}:admin",
         "min_serialized_dag_update_interval": "1",
     },
+    "restock": {"email_lanes": "2"},
     "scheduler": {
         "scheduler_idle_sleep_time": "0.1",
         "task_instance_heartbeat_timeout": "60",

@@ -38,10 +38,19 @@ WITH occurrence AS (
         shop_id,
         variant_id,
         ended_at,
-        CASE state WHEN 'sent' THEN 'notified' ELSE 'skipped' END,
+        'notified',
         0
     FROM message
-    WHERE purpose = 'back_in_stock' AND ended_at IS NOT NULL
+    WHERE purpose = 'back_in_stock' AND state = 'sent'
+    UNION ALL
+    SELECT
+        shop_id,
+        variant_id,
+        ended_at,
+        'skipped',
+        0
+    FROM subscription
+    WHERE state = 'skipped'
 ),
 
 on_day AS (

@@ -29,7 +29,7 @@ SELECT
     batch.allowed_count,
     batch.released_count,
     count(message.message_id) FILTER (WHERE message.state = 'sent'),
-    count(message.message_id) FILTER (WHERE message.state IN ('skipped', 'failed')),
+    batch.skipped_count + count(message.message_id) FILTER (WHERE message.state IN ('skipped', 'failed')),
     batch.next_release_at
 FROM batch
 JOIN shop USING (shop_id)

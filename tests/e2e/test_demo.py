@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ LONGEST_DEMO_SECONDS = 420
 LOOK_EVERY_SECONDS = 2
 
 
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
 @dataclass
 class Played:
     """A demo that has ended, and what was seen of it from outside while it ran."""
@@ -34,6 +39,8 @@ class Played:
     folder: Path
     exit_code: int
     output: str
+    began_on: date = field(default_factory=today)
+    ended_on: date = field(default_factory=today)
     listeners: set[tuple[str, int]] = field(default_factory=set)
 
     @property
@@ -81,7 +88,7 @@ def play(var: Path, until: Callable[[Path], bool] = lambda folder: False) -> Pla
             with contextlib.suppress(subprocess.TimeoutExpired):
                 demo.wait(LOOK_EVERY_SECONDS)
         played.exit_code = demo.poll() if demo.poll() is not None else -1
-    played.output = log.read_text()
+    played.output, played.ended_on = log.read_text(), today()
     return played
 
 
@@ -165,13 +172,19 @@ def test_the_summary_agrees_with_the_mails_and_the_rule(played: Played) -> None:
 
 
 def test_the_reports_are_files_that_agree_with_the_mails(played: Played) -> None:
-    files = {path.name.split("_")[0]: path for path in (played.folder / "exports").glob("*.csv")}
-    assert set(files) == {"activity", "batches", "queue"}
-    with files["batches"].open(newline="", encoding="utf-8") as stream:
-        batches = list(csv.DictReader(stream))
-    assert sorted(int(row["released_count"]) for row in batches) == sorted(
-        len(batch.people) for batch in played.oracle.owed
-    )
+    if played.began_on != played.ended_on:
+        pytest.skip("The demo ran over midnight: its day's report holds only a part of it.")
+    released = [int(row["released_count"]) for row in report_rows(played, "batches")]
+    assert released == [len(batch.people) for batch in played.oracle.owed]
+    skipped = sum(int(row["skipped_count"]) for row in report_rows(played, "activity"))
+    assert skipped == sum(played.oracle.skipped.values())
+    assert len(report_rows(played, "queue")) == played.oracle.waiting_count
+
+
+def report_rows(played: Played, name: str) -> list[dict[str, str]]:
+    path = played.folder / "exports" / f"{name}_{played.ended_on}.csv"
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
 
 
 def test_the_output_says_what_happened_in_plain_words(played: Played) -> None:

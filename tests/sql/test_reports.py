@@ -19,7 +19,9 @@ def told_world(world: World) -> None:
 
 def build(world: World) -> dict[str, int]:
     midnight = START.replace(hour=0)
-    return build_reports(world.engine, midnight, midnight + timedelta(days=1), world.folder / "exports", world.now)
+    return build_reports(
+        world.engine, midnight, midnight + timedelta(days=1), world.folder / "exports", world.now
+    )
 
 
 def read(world: World, name: str) -> list[dict[str, str]]:
@@ -35,6 +37,19 @@ def test_activity_counts_what_happened_on_the_day(world: World) -> None:
     lamp = read(world, "activity")[0]
     assert (lamp["variant_id"], lamp["restock_count"], lamp["restocked_units"]) == ("LAMP", "1", "2")
     assert (lamp["released_count"], lamp["notified_count"], lamp["skipped_count"]) == ("4", "4", "0")
+
+
+def test_who_cannot_be_reached_counts_as_skipped(world: World) -> None:
+    world.use_flow()
+    world.sync(a_row("LAMP", 0))
+    world.ask("sms@example.org", "LAMP", channels=("SMS",))
+    world.ask("mail@example.org", "LAMP")
+    world.sync(a_row("LAMP", 2))
+    world.tell()
+    build(world)
+    for name in ("activity", "batches"):
+        (row,) = read(world, name)
+        assert (row["released_count"], row["notified_count"], row["skipped_count"]) == ("1", "1", "1")
 
 
 def test_the_queue_lists_everyone_who_waits_with_their_place(world: World) -> None:

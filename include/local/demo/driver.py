@@ -15,6 +15,7 @@ from include.errors import NotFound
 from include.local.demo.narration import (
     tell_baseline,
     tell_batch,
+    tell_nobody_else,
     tell_pull,
     tell_refusal,
     tell_short_stock,
@@ -65,6 +66,7 @@ def run_demo(settings: Settings, wait_minutes: float | None = None, console: Con
             told_before += sum(stage.told.values())
         show.open_act("Reports", "The Dag 'reports' writes the day's figures as tables and CSV files.")
         _report(theatre)
+        _compare_mailbox(theatre, told_before)
         summary = write_summary(theatre)
     show_summary(show, settings, summary)
 
@@ -85,13 +87,13 @@ def _set_the_scene(theatre: Theatre, wait_minutes: float | None) -> None:
     triggered_at = monotonic()
     theatre.wait_for("the rules to be in force", lambda: find_rules(theatre, rules), PULL_SECONDS)
     if wait_minutes is None:
-        rules["restock_wait_minutes"] = _suit_wait(monotonic() - triggered_at)
+        rules["restock_wait_minutes"] = suit_wait(monotonic() - triggered_at)
         airflow.set_variable("restock_wait_minutes", f"{rules['restock_wait_minutes']:g}")
     told = ", ".join(f"{name} = {value:g}" for name, value in rules.items())
     theatre.show.say(f"Airflow Variables: {told}.")
 
 
-def _suit_wait(seconds_per_run: float) -> float:
+def suit_wait(seconds_per_run: float) -> float:
     """A busy machine gets a longer wait: the shop's next change must be pulled before it ends."""
     return max(WAIT_MINUTES, round(RUNS_PER_WAIT * seconds_per_run / 60, 1))
 
@@ -118,6 +120,8 @@ def _play(theatre: Theatre, number: int, stage: Stage, told_before: int) -> None
     _watch_telling(theatre, stage, pull, since)
     _compare_mailbox(theatre, told_before + sum(stage.told.values()))
     tell_short_stock(theatre, stage)
+    if STAGES[number - 1].fault != "none":
+        tell_nobody_else(theatre)
     for email in stage.unsubscribes:
         theatre.show.say(unsubscribe_by_mail(theatre, email))
 

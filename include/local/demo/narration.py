@@ -99,6 +99,11 @@ def tell_refusal(theatre: Theatre, refusal: Row[Any]) -> None:
     )
 
 
+def tell_nobody_else(theatre: Theatre) -> None:
+    """After a refused feed: nobody was told because of it."""
+    theatre.show.say(f"The bad feed told nobody: the other {count_waiting(theatre).waiting_count:,} wait on.")
+
+
 def _count(number: int, noun: str) -> str:
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"

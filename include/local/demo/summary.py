@@ -1,6 +1,7 @@
 """What the demo came to: a file for programs, a table for people."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from include.db.queries import run_query
@@ -52,8 +53,14 @@ def show_summary(show: Show, settings: Settings, summary: dict[str, Any]) -> Non
             "skipped": skipped or "nobody",
             "still waiting": f"{summary['waiting']:,}",
             "mails": str(var / "mailbox"),
-            "reports": str(var / "exports"),
+            "reports": f"{var / 'exports'} ({_list_reports(var / 'exports')})",
             "summary": str(var / "summary.json"),
         }
     )
     show.say("Everything that was started is stopped. `make up` starts a stack that stays, to play with.")
+
+
+def _list_reports(folder: Path) -> str:
+    """Those with rows: yesterday's reports, which Airflow made too, are empty."""
+    filled = [path.name for path in sorted(folder.glob("*.csv")) if path.read_bytes().count(b"\n") > 1]
+    return ", ".join(filled) or "none with rows"

@@ -120,8 +120,14 @@ def _clear(settings: Settings) -> None:
     """A demo that was killed may still run, and its database may lie elsewhere."""
     ProcessTable(settings.var_folder).stop_all()
     EmbeddedPostgres(settings.var_folder / "postgres").remove()
-    shutil.rmtree(settings.var_folder, ignore_errors=True)
-    settings.var_folder.mkdir(parents=True)
+    try:
+        if settings.var_folder.exists():
+            shutil.rmtree(settings.var_folder)
+        settings.var_folder.mkdir(parents=True)
+    except OSError as error:
+        raise StackError(
+            f"{settings.var_folder} can't be emptied for a new demo: {error}. Is it another user's? Then delete it."
+        ) from None
 
 
 def _write_shops(settings: Settings) -> None:
@@ -133,7 +139,7 @@ def _write_shops(settings: Settings) -> None:
         "conn_id": connection,
         "schedule": PULL_EVERY,
         "currency": "EUR",
-        "time_zone": "Europe/Berlin",
+        "time_zone": "UTC",
         "locale": "en",
         "feed": {"path": "/feed.jsonl"},
     }
