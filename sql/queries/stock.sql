@@ -189,7 +189,8 @@ FROM variant_stock
 WHERE shop_id = :shop_id AND confirmations > 0 AND NOT is_open;
 
 -- name: judge_variants
--- Open and close the touched variants and raise restock events (SEMANTICS 2.5, 2.6).
+-- Open and close the touched variants and raise restock events (SEMANTICS 2.5, 2.6). The first sight of a variant
+-- counts for requests that waited for it unmatched (3.4); in a shop's first pull only for live ones, not for imports.
 -- Specification: include/domain/stock.py.
 WITH touched AS (
     SELECT DISTINCT variant_id
@@ -223,6 +224,14 @@ counted AS (
         END AS units
     FROM observed
     JOIN variant ON variant.shop_id = :shop_id AND variant.variant_id = observed.variant_id
+),
+
+known_shop AS (
+    SELECT EXISTS (
+        SELECT 1
+        FROM snapshot
+        WHERE snapshot.shop_id = :shop_id AND snapshot.detected_at IS NOT NULL
+    ) AS has_earlier
 ),
 
 compared AS (
@@ -264,9 +273,11 @@ judged AS (
                 subscription.shop_id = :shop_id
                 AND subscription.variant_id = compared.variant_id
                 AND subscription.state = 'waiting'
-                AND subscription.restock_after IS NULL
-        ) AS is_awaited_first_sight
+                AND (subscription.restock_after IS NULL OR known_shop.has_earlier)
+        ) AS is_awaited_first_sight,
+        known_shop.has_earlier
     FROM compared
+    CROSS JOIN known_shop
 ),
 
 written AS (
@@ -287,7 +298,7 @@ written AS (
         :observed_at,
         CASE WHEN is_open THEN CAST(:observed_at AS timestamptz) END,
         CASE WHEN NOT is_open THEN CAST(:observed_at AS timestamptz) END,
-        NULL,
+        CASE WHEN is_awaited_first_sight AND has_earlier THEN CAST(:observed_at AS timestamptz) END,
         0
     FROM judged
     WHERE is_first_sight

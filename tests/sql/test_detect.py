@@ -223,3 +223,19 @@ def test_text_that_copy_must_survive_arrives_as_it_was(world: World) -> None:
     assert world.query("SELECT title, collections FROM variant") == [
         (title, ['a"b', "c\\d", "e,f", "{}", "NULL", ""])
     ]
+
+
+def test_who_imported_a_request_for_an_unknown_variant_is_told_at_its_first_sight(world: World) -> None:
+    world.use_flow()
+    world.sync(a_row("VASE", 1))
+    world.ask("early@example.org", "LAMP", in_stock="next_restock")
+    world.sync(a_row("VASE", 1), a_row("LAMP", 4))
+    assert world.tell() == ["early@example.org"]
+
+
+def test_who_asked_before_the_shops_first_pull_is_told_at_first_sight_but_no_import_is(world: World) -> None:
+    world.use_flow()
+    world.ask("import@example.org", "LAMP", in_stock="next_restock")
+    world.ask("live@example.org", "LAMP")
+    world.sync(a_row("LAMP", 4))
+    assert world.tell() == ["live@example.org"]
