@@ -14,11 +14,12 @@ left_out        a feed showed units and the wait was over, and by the next feed 
                 and than units x customers per unit
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from operator import itemgetter
 from pathlib import Path
 
@@ -37,7 +38,7 @@ from include.local.replay.evidence import (
 SECOND_ALERT_AFTER = timedelta(hours=24)
 KINDS = ("told_twice", "unasked", "below_minimum", "over_bound", "out_of_order", "left_out")
 MOST_LISTED = 100
-REQUEST, FEED, MAIL = 0, 1, 2
+REQUEST, MAIL = 0, 1
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class Audit:
     still_waiting: int = 0
     waits: list[timedelta] = field(default_factory=list)
 
-    def blame(self, kind: str, explanation: str) -> None:
-        """Note a violation."""
-        self.counts[kind] += 1
+    def blame(self, kind: str, explanation: str, count: int = 1) -> None:
+        """Note a violation, or several of the same."""
+        self.counts[kind] += count
         if len(self.violations) < MOST_LISTED:
             self.violations.append(Violation(kind, explanation))
 
@@ -130,12 +131,13 @@ class ArticleAudit:
         events.sort(key=itemgetter(0, 1))
         next_feed = 0
         for at, kind, event in events:
-            next_feed = self._pass_feeds(next_feed, at, including_now=kind == MAIL)
+            up_to = bisect_right if kind == MAIL else bisect_left
+            next_feed = self._pass_feeds(next_feed, up_to(self._feed_times, at))
             if isinstance(event, Mail):
                 self._judge_mail(event)
             elif event.address not in self._queue:
                 self._queue[event.address] = event
-        self._pass_feeds(next_feed, None, including_now=True)
+        self._pass_feeds(next_feed, len(self._feed_times))
         self._settle_owed()
         self._found.still_waiting += len(self._queue)
 
@@ -148,9 +150,7 @@ class ArticleAudit:
 
     def _count_restocks(self) -> None:
         levels = [units >= self._rules.min_inventory for _, units in self._units]
-        self._found.restocks += sum(
-            not before and after for before, after in zip(levels, levels[1:], strict=False)
-        )
+        self._found.restocks += sum(not before and after for before, after in pairwise(levels))
 
     def _judge_mail(self, mail: Mail) -> None:
         request = self._queue.pop(mail.address, None)
@@ -164,7 +164,9 @@ class ArticleAudit:
         self._found.waits.append(mail.at - request.asked_at)
         if not self._is_open(mail.at):
             seen = self._units_at(mail.at)
-            self._blame("below_minimum", mail, f"was sent at {seen} units, {self._rules.min_inventory} allow it")
+            self._blame(
+                "below_minimum", mail, f"was sent at {seen} units, {self._rules.min_inventory} allow it"
+            )
             return
         self._judge_order(mail, request)
         self._judge_bound(mail)
@@ -204,25 +206,20 @@ class ArticleAudit:
         last = self._told_at.get(request.address)
         return request.taken_at if last is None else max(request.taken_at, last + SECOND_ALERT_AFTER)
 
-    def _pass_feeds(self, place: int, until: datetime | None, including_now: bool) -> int:
-        """Go on over the feeds up to `until`; where nobody waits, nothing is owed."""
-        times = self._feed_times
-        end = len(times)
-        if until is not None:
-            end = bisect_right(times, until) if including_now else bisect_right(times, until - timedelta.resolution)
+    def _pass_feeds(self, place: int, end: int) -> int:
+        """Go on over the feeds before `end`; where nobody waits, nothing is owed."""
         while place < end:
             self._settle_owed()
             if not self._queue:
                 return end
-            self._owed = self._count_owed(times[place])
+            self._owed = self._count_owed(self._feed_times[place])
             place += 1
-        return max(place, end)
+        return place
 
     def _settle_owed(self) -> None:
         missing = self._owed - self._answered
         if missing > 0:
-            self._found.counts["left_out"] += missing - 1
-            self._found.blame("left_out", f"{self._sku}: {missing} fewer were told than were owed")
+            self._found.blame("left_out", f"{self._sku}: {missing} fewer told than owed", missing)
         self._owed = self._answered = 0
 
     def _count_owed(self, moment: datetime) -> int:

@@ -93,7 +93,7 @@ def read_orders(path: Path) -> OrderHistory:
 def _open(path: Path) -> IO[str]:
     with path.open("rb") as stream:
         is_packed = stream.read(2) == GZIP_MAGIC
-    opener: Callable[..., IO[str]] = gzip.open if is_packed else open  # type: ignore[assignment]
+    opener: Callable[..., IO[str]] = gzip.open if is_packed else open
     return opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="")
 
 

@@ -26,8 +26,8 @@ SHORTEST_SPAN_DAYS = 14
 class PolicySettings:
     """Days, and the seed of the lead times."""
 
-    initial_days: float = 60.0
-    cover_days: float = 60.0
+    initial_days: float = 90.0
+    cover_days: float = 90.0
     lead_days_min: int = 7
     lead_days_max: int = 14
     seed: int = 1

@@ -49,15 +49,17 @@ LANE_TIME = timedelta(minutes=5)
 # A walk's feed is true by construction, so no jump in it is a reason to refuse it, and whoever orders for a
 # whole shop waits for hundreds of articles at once.
 OPEN_LIMITS = {"max_zero_rise_points": "100", "max_risen_points": "100", "max_alerts_per_day": "10000"}
-FLOW = Flow.model_validate({
-    "name": "back_in_stock",
-    "title": "Back in stock",
-    "trigger": {"metric": BACK_IN_STOCK_METRIC},
-    "steps": [
-        {"id": "wait_for_stock", "kind": "back_in_stock_delay"},
-        {"id": "tell", "kind": "send_email", "template": "back_in_stock", "status": "live"},
-    ],
-})
+FLOW = Flow.model_validate(
+    {
+        "name": "back_in_stock",
+        "title": "Back in stock",
+        "trigger": {"metric": BACK_IN_STOCK_METRIC},
+        "steps": [
+            {"id": "wait_for_stock", "kind": "back_in_stock_delay"},
+            {"id": "tell", "kind": "send_email", "template": "back_in_stock", "status": "live"},
+        ],
+    }
+)
 
 
 @dataclass
@@ -172,7 +174,9 @@ class Walk:
     def _request(self, line: OrderLine, unmet: int) -> evidence.Request:
         # Lines of one moment keep the file's order: who asked first is never a question of chance.
         self._asked_at = max(line.at, self._asked_at + timedelta.resolution)
-        return evidence.Request(self._asked_at, self._now, evidence.address_of(line.customer), line.sku, unmet)
+        return evidence.Request(
+            self._asked_at, self._now, evidence.address_of(line.customer), line.sku, unmet
+        )
 
     def _take_requests(self, asked: list[evidence.Request]) -> None:
         requests = [
@@ -202,7 +206,9 @@ class Walk:
             is_queued = (is_released or flow_target(FLOW.name) in due) and self._move() > 0
             if is_queued or DISPATCH in due:
                 self.figures.counts.update(dispatch_lane(self._open_lane(), self._now + LANE_TIME))
-        raise StackError(f"At {self._now:%Y-%m-%d %H:%M} something stays due however often it runs: {sorted(due)}.")
+        raise StackError(
+            f"At {self._now:%Y-%m-%d %H:%M} something stays due however often it runs: {sorted(due)}."
+        )
 
     def _release(self) -> int:
         rule_set = store_rule_set(self._engine, self._variables, self._now)
