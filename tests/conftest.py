@@ -16,10 +16,6 @@ from tests.builders import World
 _numbers = itertools.count(1)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", default="2", help="kills per kind of process in tests/e2e/test_kills.py")
-
-
 @pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
     server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), FAST_UNSAFE_SETTINGS)
