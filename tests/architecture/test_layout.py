@@ -26,12 +26,18 @@ def relative(path: Path) -> str:
 def imported_modules(path: Path) -> set[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    return names | {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    return names | {
+        node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
+    }
 
 
 def code_strings(path: Path) -> list[str]:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    return [
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
 
 
 def test_imports_go_one_way() -> None:
@@ -47,7 +53,9 @@ def test_only_dags_and_orchestration_know_airflow(path: Path) -> None:
     assert not {name for name in imported_modules(path) if name.split(".")[0] == "airflow"}
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if relative(p).startswith(("include/", "dags/"))], ids=relative)
+@pytest.mark.parametrize(
+    "path", [p for p in SOURCES if relative(p).startswith(("include/", "dags/"))], ids=relative
+)
 def test_sql_text_lives_in_sql(path: Path) -> None:
     assert [text[:80] for text in code_strings(path) if SQL_TEXT.search(text)] == []
 
@@ -55,7 +63,9 @@ def test_sql_text_lives_in_sql(path: Path) -> None:
 @pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_only_settings_read_the_environment(path: Path) -> None:
     if path.name != "settings.py":
-        assert not re.search(r"\bos\.(environ|getenv)\b|from os import .*\b(environ|getenv)\b", path.read_text())
+        assert not re.search(
+            r"\bos\.(environ|getenv)\b|from os import .*\b(environ|getenv)\b", path.read_text()
+        )
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=relative)

@@ -47,4 +47,6 @@ def test_a_failing_migration_leaves_nothing_behind(engine: Engine, tmp_path: Pat
 def test_the_schema_file_is_what_the_migrations_give(database_url: str) -> None:
     from include.local.schema_dump import SCHEMA, dump_schema
 
-    assert dump_schema(database_url) == SCHEMA.read_text(encoding="utf-8"), "run python -m include.local.schema_dump"
+    assert dump_schema(database_url) == SCHEMA.read_text(encoding="utf-8"), (
+        "run python -m include.local.schema_dump"
+    )
