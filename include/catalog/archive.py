@@ -2,13 +2,15 @@
 
 `<root>/<shop>/<window>/` holds `<attempt>-00001.gz …` and `manifest.json`. The manifest is written last and
 lists its parts, so a killed pull leaves nothing that is mistaken for an archive, and two pulls of the same
-window never mix: each has part names of its own, and the first manifest stands. Only calls that a folder and
-an object store both know are used; neither needs a rename.
+window never mix: each has part names of its own, and the first manifest stands. What a killed pull left is
+removed by the next one of that window. `<root>/<shop>/newest.json` names the window that was archived last.
+Only calls that a folder and an object store both know are used; neither needs a rename.
 """
 
 import hashlib
 import re
 import secrets
+import shutil
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +24,9 @@ from include.domain.window import Window
 from include.errors import NotFound
 
 MANIFEST = "manifest.json"
+NEWEST = "newest.json"
+PART_SUFFIX = ".gz"
+BLOCK = 256 * 1024
 FAST = 1
 
 
@@ -32,8 +37,11 @@ class StorePath(Protocol):
     def open(self, mode: str) -> Any: ...
     def mkdir(self, *, parents: bool, exist_ok: bool) -> None: ...
     def iterdir(self) -> Iterator[Self]: ...
+    def stat(self) -> Any: ...
     def unlink(self) -> None: ...
     def rmdir(self) -> None: ...
+    @property
+    def name(self) -> str: ...
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -46,7 +54,11 @@ class Part(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What was pulled, when, and where it lies. `source` is an address without login and query."""
+    """What was pulled, when, and where it lies.
+
+    `source` is an address without login and query; `address` is a digest of the whole of it, so that the server
+    is never asked whether something else has changed.
+    """
 
     observed_at: datetime
     source: str
@@ -55,6 +67,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     content_encoding: str | None = None
     last_modified: datetime | None = None
     etag: str | None = None
+    address: str | None = None
 
 
 class Archive:
@@ -62,6 +75,9 @@ class Archive:
 
     def __init__(self, root: StorePath, shop_id: str, window: Window) -> None:
         self.key = f"{shop_id}/{_folder_name(window.key)}"
+        self._root = root
+        self._shop_id = shop_id
+        self._window = window
         self._folder = root / shop_id / _folder_name(window.key)
 
     def exists(self) -> bool:
@@ -89,9 +105,25 @@ class Archive:
         finally:
             writer.discard_unless_finished()
 
+    def find_newest(self) -> "Archive | None":
+        """The shop's archive that was written last, of whatever window; None where it is gone."""
+        try:
+            with (self._root / self._shop_id / NEWEST).open("rb") as stream:
+                key = msgspec.json.decode(stream.read(), type=dict[str, str])["window"]
+        except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, KeyError):
+            return None
+        newest = Archive(self._root, self._shop_id, Window(key))
+        return newest if newest.exists() else None
+
     @contextmanager
     def open_part(self, part: Part) -> Iterator[GunzipReader]:
         """The part's content; where the source itself was gzip, that is its unpacked content."""
+        with self.open_stored(part) as stream:
+            yield GunzipReader(stream)
+
+    @contextmanager
+    def open_stored(self, part: Part) -> Iterator[BinaryIO]:
+        """The part's bytes as they are stored, always gzip; raises NotFound."""
         try:
             stream = (self._folder / part.name).open("rb")
         except FileNotFoundError:
@@ -100,7 +132,7 @@ class Archive:
                 "then clear the pull if its window may still be pulled."
             ) from None
         with stream:
-            yield GunzipReader(stream)
+            yield stream
 
     def delete(self) -> None:
         """Remove the archive, manifest first, and whatever killed pulls left beside it."""
@@ -121,6 +153,14 @@ class Archive:
     def _write_manifest(self, manifest: Manifest) -> None:
         with (self._folder / MANIFEST).open("wb") as stream:
             stream.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
+        with (self._root / self._shop_id / NEWEST).open("wb") as stream:
+            stream.write(msgspec.json.encode({"window": self._window.key}))
+
+    def _stored_parts(self) -> dict[str, object]:
+        with suppress(FileNotFoundError):  # an object store has no empty folders
+            parts = [path for path in self._folder.iterdir() if path.name.endswith(PART_SUFFIX)]
+            return {path.name: _state_of(path) for path in parts}
+        return {}
 
 
 class ArchiveWriter:
@@ -134,22 +174,25 @@ class ArchiveWriter:
         self._attempt = secrets.token_hex(4)
         self._parts: list[Part] = []
         self._is_finished = False
+        self._left_behind = archive._stored_parts()
 
     @contextmanager
     def open_part(self) -> Iterator["PartWriter"]:
         """A new part to write received bytes to; it is forgotten where the block raises."""
-        name = f"{self._attempt}-{len(self._parts) + 1:05}.gz"
-        try:
-            with (self._folder / name).open("wb") as stream:
-                part = PartWriter(stream)
-                yield part
-                part.finish()
-        except BaseException:
-            self._remove(name)
-            raise
+        with self._new_file() as (name, stream):
+            part = PartWriter(stream)
+            yield part
+            part.finish()
         self._parts.append(
             Part(name, part.byte_count, part.stored_byte_count, part.digest.hexdigest()),
         )
+
+    def copy_parts(self, other: Archive) -> None:
+        """The parts of another archive as new ones of this; raises NotFound where one is lost."""
+        for part in other.manifest.parts:
+            with other.open_stored(part) as stored, self._new_file() as (name, stream):
+                shutil.copyfileobj(stored, stream, BLOCK)
+            self._parts.append(msgspec.structs.replace(part, name=name))
 
     def finish(
         self,
@@ -158,6 +201,7 @@ class ArchiveWriter:
         content_encoding: str | None = None,
         last_modified: datetime | None = None,
         etag: str | None = None,
+        address: str | None = None,
     ) -> None:
         """Make this attempt the archive, unless another one was first."""
         if self._archive.exists():
@@ -171,15 +215,34 @@ class ArchiveWriter:
                 content_encoding=content_encoding,
                 last_modified=last_modified,
                 etag=etag,
+                address=address,
             )
         )
         self._is_finished = True
+        self._remove_left_behind()
 
     def discard_unless_finished(self) -> None:
         """Remove what this attempt wrote, where it did not become the archive."""
         if not self._is_finished:
             for part in self._parts:
                 self._remove(part.name)
+
+    @contextmanager
+    def _new_file(self) -> Iterator[tuple[str, BinaryIO]]:
+        name = f"{self._attempt}-{len(self._parts) + 1:05}{PART_SUFFIX}"
+        try:
+            with (self._folder / name).open("wb") as stream:
+                yield name, stream
+        except BaseException:
+            self._remove(name)
+            raise
+
+    def _remove_left_behind(self) -> None:
+        """Remove parts of killed pulls: those that nobody has written to since this attempt began."""
+        still_there = self._archive._stored_parts()
+        for name, changed in self._left_behind.items():
+            if name in still_there and still_there[name] == changed:
+                self._remove(name)
 
     def _remove(self, name: str) -> None:
         with suppress(FileNotFoundError):
@@ -226,6 +289,13 @@ class PartWriter:
     def _store(self, packed: bytes) -> None:
         self.stored_byte_count += len(packed)
         self._stream.write(packed)
+
+
+def _state_of(path: StorePath) -> object:
+    with suppress(FileNotFoundError, AttributeError, KeyError):
+        known = path.stat()
+        return known.st_size, known.st_mtime
+    return None
 
 
 def _folder_name(key: str) -> str:

@@ -16,7 +16,7 @@ LONGEST_EXCERPT = 200
 class CatalogRow(msgspec.Struct, gc=False):
     """One variant at one location, as a feed states it (SEMANTICS 1.1, 2.2).
 
-    `line_number` is the line in JSON Lines and CSV, the position in a JSON array. `quantity` is a decimal
+    `line_number` is the line in JSON Lines and CSV, the position in JSON arrays and XML. `quantity` is a decimal
     number as text, possibly negative or fractional; `location_id` is '' where a shop has no locations.
     """
 

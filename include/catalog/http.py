@@ -7,10 +7,12 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from ipaddress import ip_address
+from types import MappingProxyType
 from typing import TypeVar
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -18,6 +20,7 @@ import requests
 import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
+from include.catalog.addresses import AddressRefused, CheckedAdapter, Resolve, check_host, resolve_name
 from include.errors import ConfigurationError, TemporaryError
 
 BLOCK = 256 * 1024
@@ -48,29 +51,45 @@ class Access:
 
 @dataclass(frozen=True)
 class Limits:
-    """How long to wait, and how often to try again."""
+    """How long to wait, how often to try again, how much to take, and from whom."""
 
     connect_seconds: float = 10
     read_seconds: float = 60
     tries: int = TRIES
     longest_pause: float = LONGEST_PAUSE
+    total_seconds: float = 1800
+    most_bytes: int = 1_000_000_000
+    allow_private: bool = False
+
+
+class OutOfTime(TemporaryError):
+    """The whole took longer than it may; another try at once would not end sooner."""
 
 
 class HttpClient:
     """GET requests of one connector. Credentials go to the first address's host only."""
 
     def __init__(
-        self, access: Access, limits: Limits = Limits(), sleep: Callable[[float], None] = time.sleep
+        self,
+        access: Access,
+        limits: Limits = Limits(),
+        sleep: Callable[[float], None] = time.sleep,
+        resolve: Resolve = resolve_name,
     ) -> None:
         self._access = access
         self._limits = limits
         self._sleep = sleep
+        self._resolve = resolve
 
-    def fetch(self, url: str, receive: Callable[["Reply"], T]) -> T:
+    def fetch(
+        self, url: str, receive: Callable[["Reply"], T], unless: Mapping[str, str] = MappingProxyType({})
+    ) -> T:
         """What `receive` makes of the reply to a GET; it is called again where the body breaks off.
 
+        `unless` are headers that let the server answer that nothing has changed (see Reply.is_unchanged).
         Raises TemporaryError once patience ends, ConfigurationError where trying again can't help.
         """
+        ends_at = time.monotonic() + self._limits.total_seconds
         attempts = Retrying(
             retry=retry_if_exception(self._is_worth_waiting),
             stop=stop_after_attempt(self._limits.tries),
@@ -78,22 +97,36 @@ class HttpClient:
             sleep=self._sleep,
             reraise=True,
         )
-        return attempts(self._fetch_once, url, receive)
+        return attempts(self._fetch_once, url, receive, unless, ends_at)
 
-    def _fetch_once(self, url: str, receive: Callable[["Reply"], T]) -> T:
+    def _fetch_once(
+        self, url: str, receive: Callable[["Reply"], T], unless: Mapping[str, str], ends_at: float
+    ) -> T:
         _check_address(url)
-        with requests.Session() as session:
-            session.trust_env = not is_loopback(url)
-            with self._follow(session, url) as response:
-                shown = shown_url(response.url)
-                if response.status_code != HTTPStatus.OK:
-                    raise self._error_of(response, shown)
-                return receive(Reply(response, shown))
+        with self._open_session(url) as session, self._follow(session, url, unless) as response:
+            reply = Reply(response, self._limits, ends_at)
+            if response.status_code != HTTPStatus.OK and not (unless and reply.is_unchanged):
+                raise self._error_of(response, reply.shown_url)
+            return receive(reply)
 
-    def _follow(self, session: requests.Session, url: str) -> requests.Response:
+    def _open_session(self, url: str) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = not is_loopback(url)
+        if not self._limits.allow_private:
+            session.mount("http://", CheckedAdapter(self._resolve))
+            session.mount("https://", CheckedAdapter(self._resolve))
+        return session
+
+    def _follow(self, session: requests.Session, url: str, unless: Mapping[str, str]) -> requests.Response:
         target = url
         for _ in range(MOST_REDIRECTS + 1):
-            response = self._ask(session, target, with_access=_is_same_door(url, target))
+            try:
+                response = self._ask(session, target, unless, with_access=_is_same_door(url, target))
+            except AddressRefused as error:
+                way = (
+                    shown_url(url) if target == url else f"{shown_url(url)} redirects to {shown_url(target)}"
+                )
+                raise ConfigurationError(f"{way}: {error}") from None
             location = response.headers.get("Location")
             if response.status_code not in REDIRECTS or not location:
                 return response
@@ -111,8 +144,11 @@ class HttpClient:
         _check_address(target, f"{shown_url(url)} redirects to an address that is not http:// or https://.")
         return target
 
-    def _ask(self, session: requests.Session, url: str, *, with_access: bool) -> requests.Response:
-        headers = {"User-Agent": "Restock/0.1", "Accept-Encoding": "gzip", "Accept": "*/*"}
+    def _ask(
+        self, session: requests.Session, url: str, unless: Mapping[str, str], *, with_access: bool
+    ) -> requests.Response:
+        self._check_before_proxy(session, url)
+        headers = {"User-Agent": "Restock/0.1", "Accept-Encoding": "gzip", "Accept": "*/*", **unless}
         if with_access:
             headers |= self._access.headers
         shown = shown_url(url)
@@ -137,6 +173,15 @@ class HttpClient:
         except requests.exceptions.RequestException as error:
             raise TemporaryError(f"{shown} can't be reached ({type(error).__name__}).") from None
 
+    def _check_before_proxy(self, session: requests.Session, url: str) -> None:
+        """A proxy resolves names itself, so all that can be judged is what the name says here."""
+        proxies = requests.utils.get_environ_proxies(url) if session.trust_env else {}
+        if self._limits.allow_private or not requests.utils.select_proxy(url, proxies):
+            return
+        parts = urlsplit(url)
+        with suppress(OSError):
+            check_host(parts.hostname or "", _port(parts) or 0, self._resolve)
+
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._access.login is None and self._access.password is None:
             return request
@@ -158,7 +203,9 @@ class HttpClient:
         return ConfigurationError(f"{answered}, where 200 is needed. Check the feed's address and settings.")
 
     def _is_worth_waiting(self, error: BaseException) -> bool:
-        return isinstance(error, TemporaryError) and (error.retry_after or 0) <= self._limits.longest_pause
+        if isinstance(error, OutOfTime) or not isinstance(error, TemporaryError):
+            return False
+        return (error.retry_after or 0) <= self._limits.longest_pause
 
     def _pause(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
@@ -169,24 +216,47 @@ class HttpClient:
 
 
 class Reply:
-    """A reply with status 200, not yet read; `shown_url` is its address without login and query."""
+    """A reply that is not yet read; `shown_url` is its address without login and query."""
 
-    def __init__(self, response: requests.Response, shown: str) -> None:
+    def __init__(self, response: requests.Response, limits: Limits, ends_at: float) -> None:
         self._response = response
-        self.shown_url = shown
+        self._limits = limits
+        self._ends_at = ends_at
+        self.shown_url = shown_url(response.url)
         self.headers: Mapping[str, str] = response.headers
+        self.is_unchanged = response.status_code == HTTPStatus.NOT_MODIFIED
 
     def blocks(self) -> Iterator[bytes]:
-        """The body as it came, still packed; raises TemporaryError where it breaks off."""
+        """The body as it came, still packed.
+
+        Raises TemporaryError where it breaks off or takes too long, ConfigurationError where it is too large.
+        """
         received = 0
+        self._check_size(int(length) if (length := self.headers.get("Content-Length", "")).isdecimal() else 0)
         try:
-            for block in self._response.raw.stream(BLOCK, decode_content=False):
+            while block := self._response.raw.read1(BLOCK, decode_content=False):
                 received += len(block)
+                self._check_size(received)
+                self._check_time(received)
                 yield block
-        except urllib3.exceptions.HTTPError as error:
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             raise TemporaryError(
                 f"{self.shown_url} broke off after {received:,} bytes ({type(error).__name__})."
             ) from None
+
+    def _check_size(self, size: int) -> None:
+        if size > self._limits.most_bytes:
+            raise ConfigurationError(
+                f"{self.shown_url} has {size:,} bytes or more; at most {self._limits.most_bytes:,} are taken. "
+                "Pack it with gzip, or raise feed.max_megabytes in shops.yaml."
+            )
+
+    def _check_time(self, received: int) -> None:
+        if time.monotonic() > self._ends_at:
+            raise OutOfTime(
+                f"{self.shown_url} sent only {received:,} bytes within {self._limits.total_seconds / 60:g} minutes. "
+                "Raise feed.max_minutes in shops.yaml if that is its usual speed."
+            )
 
 
 def shown_url(url: str) -> str:

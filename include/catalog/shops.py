@@ -1,6 +1,7 @@
 """dags/config/shops.yaml → validated shops; every problem of the file is told at once."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from include.catalog.shops_yaml import LocatedYaml, Place, read_yaml
 from include.domain.shop import (
     CURRENCIES,
+    FEED_FORMATS,
     PLATFORMS,
     CatalogField,
     CountedLocations,
@@ -20,12 +22,41 @@ from include.domain.shop import (
     Shop,
     looks_like_cron,
 )
-from include.errors import ConfigurationError
+from include.errors import ConfigurationError, NotFound
 
 SECTIONS: dict[Place, type[BaseModel]] = {(): Shop, ("feed",): FeedSettings, ("locations",): CountedLocations}
-WORDS = {"currency": CURRENCIES, "platform": PLATFORMS, "format": ("auto", "json", "jsonl", "csv")}
+WORDS = {"currency": CURRENCIES, "platform": PLATFORMS, "format": FEED_FORMATS}
 NEEDED = {"string_type": "it needs a text", "model_type": "it needs members", "dict_type": "it needs members"}
 ANY_DAY = datetime(2024, 1, 1)
+
+
+@dataclass(frozen=True)
+class ShopsFile:
+    """The shops that a file describes without a mistake, in its order, and what is wrong with the others."""
+
+    path: Path
+    shops: tuple[Shop, ...]
+    problems: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def report(self) -> str | None:
+        """All problems with their lines; None where there is none."""
+        if not self.problems:
+            return None
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        listed = "\n".join(f"  line {line}: {text}" for line, text in self.problems)
+        return f"{self.path} has {count}:\n{listed}"
+
+    def find(self, shop_id: str) -> Shop:
+        """One shop; raises ConfigurationError where it is described with a mistake, NotFound where not at all."""
+        for shop in self.shops:
+            if shop.id == shop_id:
+                return shop
+        if any(text.startswith(f"shop {shop_id!r}: ") for _, text in self.problems):
+            raise ConfigurationError(str(self.report))
+        known = ", ".join(shop.id for shop in self.shops) or "none"
+        more = " Its problems hide others." if self.problems else ""
+        raise NotFound(f"{self.path} has no shop {shop_id!r}. It has: {known}.{more}")
 
 
 def load_shops(path: Path) -> tuple[Shop, ...]:
@@ -33,18 +64,31 @@ def load_shops(path: Path) -> tuple[Shop, ...]:
 
     Raises ConfigurationError that lists all problems: line, shop, member, what was seen, what is allowed.
     """
+    read = read_shops_file(path)
+    if read.report:
+        raise ConfigurationError(read.report)
+    return read.shops
+
+
+def read_shops_file(path: Path) -> ShopsFile:
+    """The good shops of a YAML file and the problems of the others: one bad shop must not stop the rest.
+
+    Raises ConfigurationError where the file as a whole can't be read.
+    """
     located = read_yaml(_read_text(path), path.name)
     problems = list(_problems_of_file(located))
     shops: list[Shop] = []
     for index, entry in enumerate(_entries(located)):
-        problems += _problems_of_schedule(located, index, entry)
+        found = list(_problems_of_schedule(located, index, entry))
+        found += _problems_of_members(located, index, entry)
         try:
-            shops.append(Shop.model_validate(entry))
+            shop = Shop.model_validate(entry)
         except ValidationError as error:
-            problems += _problems_of_shop(located, index, entry, error)
-    if problems:
-        raise ConfigurationError(_report(path, problems))
-    return tuple(shops)
+            found += _problems_of_shop(located, index, entry, error)
+        if not found:
+            shops.append(shop)
+        problems += found
+    return ShopsFile(path, tuple(shops), tuple(sorted(set(problems))))
 
 
 def _read_text(path: Path) -> str:
@@ -57,12 +101,6 @@ def _read_text(path: Path) -> str:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} can't be read as UTF-8 text: {error.__class__.__name__}.") from None
-
-
-def _report(path: Path, problems: list[tuple[int, str]]) -> str:
-    count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-    listed = "\n".join(f"  line {line}: {text}" for line, text in sorted(set(problems)))
-    return f"{path} has {count}:\n{listed}"
 
 
 def _entries(located: LocatedYaml) -> list[Any]:
@@ -79,20 +117,29 @@ def _problems_of_file(located: LocatedYaml) -> Iterator[tuple[int, str]]:
         for name in document.keys() - {"shops"}:
             yield located.line_of((name,)), _unknown(name, ["shops"])
     for place in located.repeated:
-        yield located.line_of(place), f"{_name(place[2:] or place)} is written twice; only one may stay"
-    yield from _repeated_ids(located)
+        if place[:1] != ("shops",) or len(place) < 3:
+            yield located.line_of(place), _written_twice(place)
 
 
-def _repeated_ids(located: LocatedYaml) -> Iterator[tuple[int, str]]:
-    first_lines: dict[str, int] = {}
-    for index, entry in enumerate(_entries(located)):
-        shop_id = entry.get("id") if isinstance(entry, dict) else None
-        if not isinstance(shop_id, str):
-            continue
-        line = located.line_of(("shops", index, "id"))
-        if shop_id in first_lines:
-            yield line, f"shop {shop_id!r}: the id is taken by the shop at line {first_lines[shop_id]}"
-        first_lines.setdefault(shop_id, line)
+def _problems_of_members(located: LocatedYaml, index: int, entry: Any) -> Iterator[tuple[int, str]]:
+    """Members that stand twice, and an id that another shop has too: then neither can be told from the other."""
+    for place in located.repeated:
+        if place[:2] == ("shops", index) and len(place) > 2:
+            yield located.line_of(place), f"{_shop_name(entry, index)}{_written_twice(place[2:])}"
+    ids = [other.get("id") if isinstance(other, dict) else None for other in _entries(located)]
+    shop_id = ids[index]
+    if isinstance(shop_id, str) and (
+        others := [n for n, other in enumerate(ids) if other == shop_id and n != index]
+    ):
+        lines = ", ".join(str(located.line_of(("shops", other, "id"))) for other in others)
+        yield (
+            located.line_of(("shops", index, "id")),
+            f"shop {shop_id!r}: the id is also taken by the shop at line {lines}; neither is pulled until one changes",
+        )
+
+
+def _written_twice(place: Place) -> str:
+    return f"{_name(place)} is written twice; only one may stay"
 
 
 def _problems_of_shop(

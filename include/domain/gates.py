@@ -8,7 +8,11 @@ from include.domain.rules import RuleSet
 
 @dataclass(frozen=True)
 class SnapshotFigures:
-    """What the gates look at; `risen_count` are variants that stood at zero and now do not."""
+    """What the gates look at.
+
+    `risen_count` are variants that stood at zero and now do not; `first_reject` says which row was the first
+    that could not be read, and why.
+    """
 
     row_count: int
     reject_count: int
@@ -17,6 +21,7 @@ class SnapshotFigures:
     risen_count: int = 0
     conflicting_key: str | None = None
     dated_at: datetime | None = None
+    first_reject: str | None = None
 
 
 def find_refusals(figures: SnapshotFigures, baseline: SnapshotFigures | None, rules: RuleSet) -> list[str]:
@@ -33,6 +38,12 @@ def find_refusals(figures: SnapshotFigures, baseline: SnapshotFigures | None, ru
     return [reason for reason in reasons if reason]
 
 
+def name_conflict(variant_id: str, location_id: str, first_line: int, last_line: int) -> str:
+    """A variant and location that stands twice with different quantities, as reasons name it."""
+    place = f" at location '{location_id}'" if location_id else ""
+    return f"variant '{variant_id}'{place} (lines {first_line} and {last_line})"
+
+
 def _conflict(figures: SnapshotFigures) -> str | None:
     if figures.conflicting_key is None:
         return None
@@ -44,14 +55,15 @@ def _conflict(figures: SnapshotFigures) -> str | None:
 
 def _rejected_share(figures: SnapshotFigures, rules: RuleSet) -> str | None:
     total = figures.row_count + figures.reject_count
+    first = f" The first: {figures.first_reject}." if figures.first_reject else ""
     if figures.row_count == 0:
-        return "no readable row; a full pull of a shop has at least one. Mend the feed."
+        return f"no readable row; a full pull of a shop has at least one. Mend the feed.{first}"
     share = _percent(figures.reject_count, total)
     if total < rules.gates_from_rows or share <= rules.max_rejected_percent:
         return None
     return (
         f"{figures.reject_count} of {total} rows are unreadable ({share:.1f} %); allowed are "
-        f"{rules.max_rejected_percent:g} % (restock_max_rejected_percent)."
+        f"{rules.max_rejected_percent:g} % (restock_max_rejected_percent).{first}"
     )
 
 

@@ -16,8 +16,12 @@ from pydantic import (
     model_validator,
 )
 
+from include.domain.encoding import find_codec
+
 PLATFORMS = ("feed",)
 LANGUAGES = ("en", "fr", "de", "it")
+FEED_FORMATS = ("auto", "json", "jsonl", "csv", "xml")
+STORES = ("s3", "gs", "gcs", "abfs", "abfss", "sftp")
 LONGEST_INTERVAL = timedelta(days=31)
 
 CatalogField = Literal[
@@ -126,17 +130,17 @@ def _check_url(value: str) -> str:
     scheme, separator, rest = value.partition("://")
     if not separator or scheme == "file":
         return value
-    if scheme not in ("http", "https"):
+    if scheme not in ("http", "https", *STORES):
         raise ValueError(
-            f"{scheme}:// is not supported. Allowed are http://, https://, file:// or a path "
-            "relative to the project's folder"
+            f"{scheme}:// is not supported. Allowed are http://, https://, file://, "
+            f"{', '.join(f'{store}://' for store in STORES)}, or a path relative to the project's folder"
         )
     if "@" in rest.split("/", 1)[0]:
         raise ValueError(
             "a login does not belong here. Put it into an Airflow Connection and name its conn_id"
         )
     if not urlsplit(value).hostname:
-        raise ValueError(f"{value!r} names no host")
+        raise ValueError(f"{value!r} names no {'host' if scheme in ('http', 'https') else 'store'}")
     return value
 
 
@@ -144,6 +148,15 @@ def _check_path(value: str) -> str:
     if value.startswith("/"):
         return value
     raise ValueError(f"{value!r} must begin with a slash: it is appended to the Connection's host")
+
+
+def _check_encoding(value: str) -> str:
+    if find_codec(value):
+        return value
+    raise ValueError(
+        f"{value!r} is not an encoding that feeds are read in. Allowed are utf-8, utf-16, utf-16-le, utf-16-be, "
+        "windows-1250 to windows-1258, iso-8859-1 to iso-8859-16, koi8-r, shift_jis, gb18030, big5 and their like"
+    )
 
 
 def _language(locale: str) -> str:
@@ -172,16 +185,23 @@ class CountedLocations(BaseModel):
 class FeedSettings(BaseModel):
     """Where a feed lies and how it is written.
 
-    Either `url` (http, https, file or a path), or `path`, appended to the host of the shop's Connection.
-    `fields` maps a catalog field to the name that it has in the feed.
+    Either `url` (http, https, an object store, file or a path), or `path`, appended to the host of the shop's
+    Connection. `fields` maps a catalog field to the name that it has in the feed; `item` is the element of an
+    XML feed that stands for one variant. Everything from `allow_private` on is a limit: what a shop does not
+    raise protects the installation from a feed that is hostile or broken.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: Annotated[str, AfterValidator(_check_url)] | None = None
     path: Annotated[str, AfterValidator(_check_path)] | None = Field(default=None, validate_default=True)
-    format: Literal["auto", "json", "jsonl", "csv"] = "auto"
+    format: Literal["auto", "json", "jsonl", "csv", "xml"] = "auto"
     fields: dict[CatalogField, str] = Field(default_factory=dict)
+    item: str | None = Field(default=None, min_length=1)
+    encoding: Annotated[str, AfterValidator(_check_encoding)] | None = None
+    allow_private: bool = False
+    max_megabytes: int = Field(default=1000, ge=1, le=100_000)
+    max_minutes: float = Field(default=30, gt=0, le=1440)
 
     @field_validator("path", mode="after")
     @classmethod
@@ -191,6 +211,11 @@ class FeedSettings(BaseModel):
                 "a feed needs either url, or path together with the shop's conn_id, and not both"
             )
         return path
+
+    @property
+    def max_bytes(self) -> int:
+        """The most that is fetched, as it comes over the wire."""
+        return self.max_megabytes * 1_000_000
 
 
 class Shop(BaseModel):

@@ -12,10 +12,10 @@ from airflow.sdk import (
     get_current_context,
 )
 
-from include.catalog.shops import load_shops
+from include.catalog.shops import read_shops_file
 from include.domain.shop import Shop
 from include.domain.window import Window
-from include.errors import ConfigurationError, NotFound
+from include.errors import ConfigurationError
 from include.orchestration.connections import open_database, shop_connection
 from include.settings import load_settings
 
@@ -39,9 +39,10 @@ class OpenShop(NamedTuple):
 
 
 def read_shops() -> tuple[tuple[Shop, ...], str | None]:
-    """The shops of the shops file, or why it can't be used: its problems must show as a Dag, not vanish."""
+    """The good shops of the shops file, and what is wrong with the rest: it must show as a Dag, not vanish."""
     try:
-        return load_shops(load_settings().shops_file), None
+        read = read_shops_file(load_settings().shops_file)
+        return read.shops, read.report
     except ConfigurationError as error:
         return (), str(error)
 
@@ -59,8 +60,8 @@ def open_shop(shop_id: str) -> Iterator[OpenShop]:
     from include.catalog.registry import build_connector
 
     settings = load_settings()
-    shop = _find_shop(load_shops(settings.shops_file), shop_id)
-    connector = build_connector(shop, shop_connection(shop.conn_id))
+    shop = read_shops_file(settings.shops_file).find(shop_id)
+    connector = build_connector(shop, shop_connection(shop.conn_id), open_store=open_store)
     with open_database() as engine:
         yield OpenShop(
             engine, shop, connector, ObjectStoragePath(settings.archive_url), run_window(shop.interval)
@@ -84,10 +85,6 @@ def run_window(interval: timedelta | None) -> Window:
     return Window.scheduled(start, end)
 
 
-def _find_shop(shops: tuple[Shop, ...], shop_id: str) -> Shop:
-    for shop in shops:
-        if shop.id == shop_id:
-            return shop
-    raise NotFound(
-        f"The shops file has no shop '{shop_id}' any more. It has: {', '.join(s.id for s in shops)}."
-    )
+def open_store(url: str, conn_id: str | None) -> ObjectStoragePath:
+    """A feed's place in an object store, with the credentials of the shop's Connection."""
+    return ObjectStoragePath(url, conn_id=conn_id)

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, Row
 from include.catalog.archive import Archive, Manifest, StorePath
 from include.catalog.base import Connector
 from include.db.queries import run_query
-from include.domain.gates import SnapshotFigures, find_refusals
+from include.domain.gates import SnapshotFigures, find_refusals, name_conflict
 from include.domain.rules import RuleSet
 from include.domain.shop import Shop
 from include.domain.wake import DISPATCH, RELEASE
@@ -143,14 +143,14 @@ def _measure(connection: Connection, shop_id: str, snapshot_id: int, staged: Sta
         zero_count=measured.zero_count,
         risen_count=measured.risen_count,
         conflicting_key=_name_conflict(conflict),
+        first_reject=next((f"line {row.line_number}, {row.reason}" for row in staged.rejects), None),
     )
 
 
 def _name_conflict(conflict: Row[Any] | None) -> str | None:
     if conflict is None:
         return None
-    place = f" at location '{conflict.location_id}'" if conflict.location_id else ""
-    return f"variant '{conflict.variant_id}'{place} (lines {conflict.first_line} and {conflict.last_line})"
+    return name_conflict(conflict.variant_id, conflict.location_id, conflict.first_line, conflict.last_line)
 
 
 def _find_baseline(connection: Connection, shop_id: str, observed_at: datetime) -> SnapshotFigures | None:

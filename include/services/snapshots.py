@@ -15,6 +15,19 @@ def list_snapshots(engine: Engine, shop_id: str, most: int = 20) -> Sequence[Row
         return run_query(connection, "snapshot.list_snapshots", shop_id=shop_id, row_limit=most).all()
 
 
+def show_snapshot(
+    engine: Engine, shop_id: str, snapshot_id: int, most_rejects: int = 20
+) -> tuple[Row[Any], Sequence[Row[Any]]]:
+    """One snapshot's figures and reason, and its first rejected rows; raises NotFound."""
+    here = {"shop_id": shop_id, "snapshot_id": snapshot_id}
+    with engine.connect() as connection:
+        snapshot = run_query(connection, "snapshot.find_snapshot", **here).one_or_none()
+        if snapshot is None:
+            raise _not_found(shop_id, f"snapshot {snapshot_id}")
+        rejects = run_query(connection, "snapshot.list_rejected_rows", **here, row_limit=most_rejects).all()
+    return snapshot, rejects
+
+
 def accept_snapshot(engine: Engine, shop_id: str, snapshot_id: int, reason: str) -> None:
     """Let a refused snapshot pass its gates once: the next load of its window takes it."""
     with engine.begin() as connection:
@@ -26,7 +39,10 @@ def accept_snapshot(engine: Engine, shop_id: str, snapshot_id: int, reason: str)
             accepted_reason=reason,
         ).one_or_none()
     if accepted is None:
-        raise NotFound(
-            f"Shop '{shop_id}' has no rejected snapshot {snapshot_id}. `restock snapshots list --shop {shop_id}` shows "
-            "which there are."
-        )
+        raise _not_found(shop_id, f"rejected snapshot {snapshot_id}")
+
+
+def _not_found(shop_id: str, what: str) -> NotFound:
+    return NotFound(
+        f"Shop '{shop_id}' has no {what}. `restock snapshots list --shop {shop_id}` shows which there are."
+    )

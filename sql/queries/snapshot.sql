@@ -193,3 +193,40 @@ FROM snapshot
 WHERE shop_id = :shop_id
 ORDER BY observed_at DESC, snapshot_id DESC
 LIMIT :row_limit;
+
+-- name: find_snapshot
+-- One snapshot with all that is known of it.
+SELECT
+    snapshot_id,
+    window_key,
+    window_start,
+    window_end,
+    kind,
+    state,
+    source,
+    observed_at,
+    loaded_at,
+    detected_at,
+    row_count,
+    reject_count,
+    variant_count,
+    zero_count,
+    changed_count,
+    opened_count,
+    closed_count,
+    event_count,
+    reason,
+    accepted_reason
+FROM snapshot
+WHERE shop_id = :shop_id AND snapshot_id = :snapshot_id;
+
+-- name: list_rejected_rows
+-- Rows of a snapshot that could not be read, in the order of the feed.
+SELECT
+    line_number,
+    reason,
+    excerpt
+FROM rejected_row
+WHERE shop_id = :shop_id AND snapshot_id = :snapshot_id
+ORDER BY line_number
+LIMIT :row_limit;

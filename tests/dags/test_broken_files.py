@@ -65,6 +65,19 @@ def test_a_broken_shops_file_becomes_a_dag_that_says_so_and_removes_no_other_fil
     assert {"restock_release", "dispatch_messages", "flow__back_in_stock"} <= set(bag.dags)
 
 
+def test_a_bad_shop_removes_no_other_shops_dag(
+    tmp_path: Path, load_dags: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shops = tmp_path / "shops.yaml"
+    good = "platform: feed, schedule: 15 minutes, currency: EUR, time_zone: UTC, feed: {url: a.csv}"
+    shops.write_text(f"shops:\n  - {{id: good, {good}}}\n  - {{id: bad, {good}, locale: xx}}\n")
+    monkeypatch.setenv("RESTOCK_SHOPS", str(shops))
+    bag = load_dags()
+    assert bag.dags["catalog_sync__good"].task_ids == ["load", "pull", "detect"]
+    assert "catalog_sync__bad" not in bag.dags
+    assert "line 3: shop 'bad': locale: 'xx'" in str(bag.dags["catalog_sync"].doc_md)
+
+
 def test_a_shops_file_that_is_gone_says_so(
     tmp_path: Path, load_dags: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,7 @@ def test_the_services_tell_the_people_of_the_demo_whom_the_rule_owes(
 
 
 def pull(world: World, server: DemoShopServer, stage: Stage) -> None:
-    shop = a_shop(conn_id="shop_demo", feed={"path": "/feed.jsonl"})
+    shop = a_shop(conn_id="shop_demo", feed={"path": "/feed.jsonl", "allow_private": True})
     connector = build_connector(shop, ShopConnection("shop_demo", server.address))
     given = (world.engine, shop, connector, world.folder / "archive", Window.manual(stage.title))
     catalog.pull_window(*given, world.now)

@@ -9,16 +9,28 @@ from operator import itemgetter
 from typing import Any
 
 from include.catalog.base import CatalogRow, Chunk, RejectedRow, excerpt_of
-from include.catalog.feed.fields import FIELDS, FieldNames, choose_names
-from include.catalog.feed.rows import LONGEST_ID, TRUTHS, RowReader, selling_words, split_collections
+from include.catalog.feed.fields import FIELDS, NEVER_SPARSE, FieldNames, choose_names
+from include.catalog.feed.rows import (
+    LONGEST_ID,
+    LONGEST_PRICE,
+    TRUTHS,
+    UNSETTLED,
+    RowReader,
+    selling_words,
+    settle_price,
+    split_collections,
+)
 from include.catalog.feed.stream import BLOCK, FeedStream
 from include.domain.shop import CatalogField
 from include.errors import SnapshotRefused
 
+BREAKS = (b"\n", b"\r")
 DELIMITERS = ",;\t|"
 ROWS_PER_CHUNK = 2000
 LONGEST_PLAIN_QUANTITY = 12
 LONGEST_HEADER = 10_000
+LONGEST_LINE = 1024 * 1024
+SEPARATOR = "sep="  # Excel's own first line
 
 
 def read_csv(stream: FeedStream, settled: Mapping[CatalogField, str]) -> Iterator[Chunk]:
@@ -27,18 +39,24 @@ def read_csv(stream: FeedStream, settled: Mapping[CatalogField, str]) -> Iterato
     text = io.TextIOWrapper(io.BufferedReader(raw, BLOCK), "utf-8", "surrogateescape", newline="")
     reader = csv.reader(text, delimiter=_delimiter(stream.head), strict=True)
     header = _header(reader, stream.source)
-    table = _Table(header, choose_names(header, settled, stream.source, is_header=True), raw)
+    names = choose_names(header, settled, stream.source, is_header=True)
+    _refuse_doubled(header, names, stream.source)
+    table = _Table(header, names, raw)
     rows = _rows(reader, table, stream.source)
     while chunk := list(islice(rows, ROWS_PER_CHUNK)):
         yield chunk
 
 
 class _RawBytes(io.RawIOBase):
-    """The feed for Python's csv; notes whether any byte needs a closer look, and how the feed ends."""
+    """The feed for Python's csv; notes whether any byte needs a closer look, and how the feed ends.
+
+    csv holds a whole line, so of an endless one only the beginning is passed on.
+    """
 
     def __init__(self, stream: FeedStream) -> None:
         self._stream = stream
         self._check = codecs.getincrementaldecoder("utf-8")()
+        self._since_break = 0
         self.is_suspect = False
         self.ends_with_break = False
 
@@ -47,11 +65,23 @@ class _RawBytes(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         received = self._stream.read(len(buffer))
+        self._since_break += len(received)
+        if (last := _last_break(received)) >= 0:
+            self._since_break = len(received) - last - 1
+        elif self._since_break > LONGEST_LINE:
+            received = self._pass_over_line(len(buffer))
         buffer[: len(received)] = received
         if received:
-            self.ends_with_break = received.endswith((b"\n", b"\r"))
+            self.ends_with_break = received.endswith(BREAKS)
             self.is_suspect = self.is_suspect or b"\0" in received or not self._is_utf8(received)
         return len(received)
+
+    def _pass_over_line(self, size: int) -> bytes:
+        while received := self._stream.read(size):
+            if breaks := [place for sign in BREAKS if (place := received.find(sign)) >= 0]:
+                self._since_break = len(received) - _last_break(received) - 1
+                return received[min(breaks) :]
+        return b""
 
     def _is_utf8(self, received: bytes) -> bool:
         try:
@@ -80,6 +110,8 @@ class _Table:
         variant, location, product = variant.strip(), location.strip(), product.strip()
         is_published, is_tracked = self._truths.get(words[0]), self._truths.get(words[1])
         sells_on = self._selling.get(words[2])
+        settled = settle_price(price) if len(price) <= LONGEST_PRICE else UNSETTLED
+        settled_former = settle_price(former) if len(former) <= LONGEST_PRICE else UNSETTLED
         if (
             self.raw.is_suspect
             or not (quantity.isascii() and quantity.isdigit() and len(quantity) <= LONGEST_PLAIN_QUANTITY)
@@ -87,6 +119,9 @@ class _Table:
             or not 0 < len(variant) <= LONGEST_ID
             or len(location) > LONGEST_ID
             or len(product) > LONGEST_ID
+            or settled == UNSETTLED
+            or settled_former == UNSETTLED
+            or "[" in groups
             or is_published is None
             or is_tracked is None
             or sells_on is None
@@ -101,8 +136,8 @@ class _Table:
             title or None,
             url or None,
             image or None,
-            price or None,
-            former or None,
+            settled,
+            settled_former,
             split_collections(groups, "") if groups else (),
             is_published,
             is_tracked,
@@ -120,7 +155,7 @@ def _rows(reader: Any, table: _Table, source: str) -> Iterator[CatalogRow | Reje
             break
         except csv.Error as error:
             short = line_number if "end of data" in str(error) else None
-            yield RejectedRow(line_number, f"the line is not valid CSV: {error}", "")
+            yield from _unreadable(line_number, max(line_number, reader.line_num), error)
         else:
             short = None
             if len(cells) == table.width:
@@ -135,6 +170,13 @@ def _rows(reader: Any, table: _Table, source: str) -> Iterator[CatalogRow | Reje
         )
 
 
+def _unreadable(first: int, last: int, error: csv.Error) -> Iterator[RejectedRow]:
+    """All the lines that csv had taken into the row when it gave up."""
+    yield RejectedRow(first, f"the line is not valid CSV: {error}")
+    for line_number in range(first + 1, last + 1):
+        yield RejectedRow(line_number, f"the line lies inside a quoted cell that begins on line {first:,}")
+
+
 def _wrong_width(cells: list[str], width: int, line_number: int) -> RejectedRow:
     reason = f"the line has {len(cells)} cells where the header has {width}"
     return RejectedRow(line_number, reason, excerpt_of(",".join(cells)))
@@ -142,15 +184,31 @@ def _wrong_width(cells: list[str], width: int, line_number: int) -> RejectedRow:
 
 def _header(reader: Any, source: str) -> list[str]:
     try:
-        header: list[str] = next((cells for cells in reader if any(cell.strip() for cell in cells)), [])
+        rows = (cells for cells in reader if any(cell.strip() for cell in cells))
+        header: list[str] = next((cells for cells in rows if not cells[0].lower().startswith(SEPARATOR)), [])
     except csv.Error as error:
         raise SnapshotRefused(f"{source}: the header line is not valid CSV: {error}.") from None
     return [cell.strip() for cell in header]
 
 
+def _refuse_doubled(header: Sequence[str], names: FieldNames, source: str) -> None:
+    doubled = [names[field] for field in NEVER_SPARSE if field in names and header.count(names[field]) > 1]
+    if doubled:
+        raise SnapshotRefused(
+            f"{source}: the header has {doubled[0]!r} {header.count(doubled[0])} times, so nobody can say which column "
+            "is meant. Rename one of them."
+        )
+
+
 def _delimiter(head: bytes) -> str:
     first = next((line for line in head.decode("utf-8", "replace").splitlines() if line.strip()), "")
+    if first.lower().startswith(SEPARATOR) and len(first) == len(SEPARATOR) + 1:
+        return first[-1]
     counts = {
         sign: len(next(csv.reader([first[:LONGEST_HEADER]], delimiter=sign), [])) for sign in DELIMITERS
     }
     return max(counts, key=counts.__getitem__)
+
+
+def _last_break(received: bytes) -> int:
+    return max(received.rfind(sign) for sign in BREAKS)

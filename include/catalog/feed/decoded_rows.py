@@ -7,7 +7,14 @@ import msgspec
 
 from include.catalog.base import CatalogRow
 from include.catalog.feed.fields import FIELDS, FieldNames
-from include.catalog.feed.rows import LARGEST_QUANTITY, LONGEST_ID, RowReader
+from include.catalog.feed.rows import (
+    LARGEST_QUANTITY,
+    LONGEST_ID,
+    LONGEST_PRICE,
+    UNSETTLED,
+    RowReader,
+    settle_price,
+)
 from include.domain.shop import CatalogField
 
 NUL = b"\\u0000"
@@ -56,6 +63,13 @@ def settle_rows(rows: list[Any], reader: RowReader, line_number: int) -> None:
             location_id = "" if location_id is None else str(location_id)
         if type(product_id) is not str:
             product_id = "" if product_id is None else str(product_id)
+        price, former = row.price, row.compare_at_price
+        if price is not None:
+            price = (
+                settle_price(price) if type(price) is str and len(price) <= LONGEST_PRICE else _price(price)
+            )
+        if former is not None:
+            former = _price(former)
         if (
             type(quantity) is not int
             or not -LARGEST_QUANTITY <= quantity <= LARGEST_QUANTITY
@@ -63,6 +77,8 @@ def settle_rows(rows: list[Any], reader: RowReader, line_number: int) -> None:
             or not 0 < len(variant_id := variant_id.strip()) <= LONGEST_ID
             or len(location_id := location_id.strip()) > LONGEST_ID
             or len(product_id := product_id.strip()) > LONGEST_ID
+            or price == UNSETTLED
+            or former == UNSETTLED
         ):
             values = {field: getattr(row, field) for field in FIELDS}
             rows[index] = reader.build(values, row.line_number)
@@ -70,9 +86,12 @@ def settle_rows(rows: list[Any], reader: RowReader, line_number: int) -> None:
         row.variant_id, row.location_id, row.product_id = variant_id, location_id, product_id or None
         row.quantity = str(quantity)
         row.title, row.url, row.image_url = row.title or None, row.url or None, row.image_url or None
-        price, former = row.price, row.compare_at_price
-        row.price = price or None if type(price) is str or price is None else str(price)
-        row.compare_at_price = former or None if type(former) is str or former is None else str(former)
+        row.price, row.compare_at_price = price, former
         row.collections = row.collections or ()
         row.is_published, row.is_tracked = row.is_published is not False, row.is_tracked is not False
         row.continue_selling = row.continue_selling is True
+
+
+def _price(value: str | int | float) -> str | None:
+    text = str(value) if type(value) is not int or abs(value) <= LARGEST_QUANTITY else UNSETTLED
+    return settle_price(text) if 0 < len(text) <= LONGEST_PRICE else UNSETTLED

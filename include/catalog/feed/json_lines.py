@@ -69,7 +69,7 @@ def _names_seen(head: bytes) -> list[str]:
     seen: dict[str, None] = {}
     for line in head.splitlines():
         try:
-            row = msgspec.json.decode(line)
+            row = msgspec.json.decode(line.decode("utf-8", "replace"))
         except UNREADABLE:
             continue
         if isinstance(row, dict):
@@ -107,7 +107,7 @@ def _read_slowly(
                 raise SnapshotRefused(
                     f"{source}: the feed is cut off in the middle of line {number:,}. Offer it whole."
                 ) from None
-            yield RejectedRow(number, _reason(line, error), excerpt_of(line))
+            yield RejectedRow(number, explain_bad_json(line, error, "line"), excerpt_of(line))
         else:
             yield _read_object(found, reader, number, line)
 
@@ -118,14 +118,15 @@ def _read_object(found: Any, reader: RowReader, number: int, line: bytes) -> Cat
     return reader.read({field: found.get(name) for field, name in reader.names.items()}, number, line)
 
 
-def _reason(line: bytes, error: Exception) -> str:
+def explain_bad_json(text: bytes, error: Exception, what: str) -> str:
+    """Why the JSON text of one row, which is a line or an item, could not be decoded."""
     if isinstance(error, UnicodeDecodeError):
-        return "the line is not valid UTF-8 text"
+        return f"the {what} is not valid UTF-8 text; another encoding is told by feed.encoding"
     if isinstance(error, RecursionError):
-        return "the line is nested too deeply"
-    if b"\\ud" in line.lower():
-        return "the line is not valid JSON, or holds half of a surrogate pair (\\ud800 to \\udfff)"
-    return f"the line is not valid JSON: {str(error).removeprefix('JSON is malformed: ')}"
+        return f"the {what} is nested too deeply"
+    if b"\\ud" in text.lower():
+        return f"the {what} is not valid JSON, or holds half of a surrogate pair (\\ud800 to \\udfff)"
+    return f"the {what} is not valid JSON: {str(error).removeprefix('JSON is malformed: ')}"
 
 
 def _overlong(block: OverlongLine, line_number: int) -> RejectedRow:

@@ -18,6 +18,8 @@ from include.errors import RowRejected
 
 LARGEST_QUANTITY = 10**12
 LONGEST_QUANTITY = 40
+LONGEST_PRICE = 40
+UNSETTLED = ""
 MOST_DECIMALS = 6
 SMALLEST = Decimal(1).scaleb(-MOST_DECIMALS)
 LONGEST_ID = 255
@@ -25,6 +27,9 @@ LONGEST_KEPT = 256
 LONGEST_INTEGER = 14_000  # bits; Python writes no longer ones as text
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_PRICE = re.compile(
+    r"(?:[A-Z]{3}|[$€£¥₹]|Fr\.|kr)?\s?([0-9+.,'eE \u00a0-]*[0-9.])\s?(?:[A-Z]{3}|[$€£¥₹]|kr|zł|Kč)?"
+)
 _YES = {"true": True, "yes": True, "y": True, "t": True, "1": True, "continue": True}
 _NO = {"false": False, "no": False, "n": False, "f": False, "0": False, "deny": False}
 TRUTHS = _YES | _NO
@@ -64,8 +69,8 @@ class RowReader:
             optional_text(get("title"), title),
             optional_text(get("url"), url),
             optional_text(get("image_url"), image),
-            optional_text(get("price"), price),
-            optional_text(get("compare_at_price"), former),
+            optional_price(get("price"), price),
+            optional_price(get("compare_at_price"), former),
             collections(get("collections"), groups),
             truth(get("is_published"), shown, default=True),
             is_tracked,
@@ -121,6 +126,50 @@ def optional_text(value: Any, name: str) -> str | None:
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return str(value)
     raise RowRejected(f"{name} is {_shown(value)}, where text is needed")
+
+
+def optional_price(value: Any, name: str) -> str | None:
+    """A price as decimal text, without its currency; None where it is empty."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    is_price = type(value) in (str, int, float, Decimal) and not _is_endless(value)
+    price = settle_price(str(value)) if is_price else UNSETTLED
+    if price == UNSETTLED:
+        raise RowRejected(f"{name} is {_shown(value)}, where a price is a number such as 19.90")
+    return price
+
+
+@lru_cache(maxsize=8192)
+def settle_price(text: str) -> str | None:
+    """The number in `19.90`, `19,90 EUR`, `€ 1.299,00` or `$1,299.00`; UNSETTLED where there is none.
+
+    None where the text is blank. Only for texts of at most LONGEST_PRICE characters: they are remembered.
+    """
+    text = text.strip()
+    match = _PRICE.fullmatch(text)
+    if match is None or len(text) > LONGEST_PRICE:
+        return UNSETTLED if text else None
+    number = match[1] if _NUMBER.fullmatch(match[1]) else _without_separators(match[1])
+    return number if number is not None and abs(Decimal(number)) <= LARGEST_QUANTITY else UNSETTLED
+
+
+def _is_endless(value: Any) -> bool:
+    return (
+        len(value) > LONGEST_PRICE if type(value) is str else type(value) is int and value.bit_length() > 99
+    )
+
+
+def _without_separators(number: str) -> str | None:
+    for thousands, decimals in ((",", "."), (".", ","), ("'", "."), (" ", ","), ("\u00a0", ",")):
+        whole, _, fraction = number.partition(decimals)
+        groups = whole.lstrip("+-").split(thousands)
+        is_plain = len(groups) == 1 and decimals == ","
+        is_grouped = groups[0] != "0" and len(groups[0]) <= 3 and {len(group) for group in groups[1:]} == {3}
+        digits = "".join(groups) + fraction
+        if (is_plain or is_grouped) and digits.isascii() and digits.isdigit() and groups[0]:
+            sign = "-" if whole.startswith("-") else ""
+            return f"{sign}{''.join(groups)}{'.' if fraction else ''}{fraction}"
+    return None
 
 
 def collections(value: Any, name: str) -> tuple[str, ...]:
@@ -192,7 +241,9 @@ def clean(text: str, name: str) -> str:
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise RowRejected(f"{name} is not valid UTF-8 text") from None
+            raise RowRejected(
+                f"{name} is not valid UTF-8 text; another encoding is told by feed.encoding"
+            ) from None
     return text
 
 

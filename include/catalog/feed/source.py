@@ -1,35 +1,35 @@
-"""Where a shop's feed is fetched: an address over HTTP, or a file."""
+"""Which place a shop's settings and its Connection name as the source of its feed."""
 
-import os
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Protocol
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
-from include.catalog.archive import Archive
+from include.catalog.addresses import check_host, resolve_name
 from include.catalog.base import ShopConnection
-from include.catalog.http import Access, HttpClient, Reply
-from include.domain.shop import FeedSettings, Shop
+from include.catalog.feed.copying import FeedSource, FileSource, HttpSource, ObjectPath, StoreSource
+from include.catalog.http import Access, HttpClient, Limits
+from include.domain.shop import STORES, FeedSettings, Shop
 from include.errors import ConfigurationError
 
-BLOCK = 256 * 1024
-ENCODINGS = ("", "identity", "gzip", "x-gzip")
+SSH_PORT = 22
+OpenClient = Callable[[Access, Limits], HttpClient]
+OpenStore = Callable[[str, str | None], ObjectPath]
 
 
-class FeedSource(Protocol):
-    """One place that a feed is copied from."""
+def open_plain_store(url: str, conn_id: str | None) -> ObjectPath:
+    """A path in an object store with the credentials that its own library finds; `conn_id` means nothing here."""
+    from upath import UPath
 
-    def copy_to(self, archive: Archive, now: datetime) -> None:
-        """Make what is there at `now` the archive; raises ConfigurationError or TemporaryError."""
+    return UPath(url)
 
 
 def find_source(
     shop: Shop,
     connection: ShopConnection | None,
     home: Path,
-    open_client: Callable[[Access], HttpClient] = HttpClient,
+    open_client: OpenClient = HttpClient,
+    open_store: OpenStore = open_plain_store,
 ) -> FeedSource:
     """The source that the shop's settings name; relative paths begin at `home`."""
     settings = settings_of(shop)
@@ -38,10 +38,13 @@ def find_source(
             f"shop {shop.id!r}: there is no Airflow Connection {shop.conn_id!r}. Create it under "
             "Admin, Connections, with the feed's host, or take conn_id out of shops.yaml."
         )
-    if settings.url is not None and not settings.url.startswith(("http://", "https://")):
-        return FileSource(_path_of(settings.url, home))
+    scheme = (settings.url or "").partition("://")[0]
+    if settings.url is not None and scheme in STORES:
+        return StoreSource(settings.url, partial(_open_store, shop, settings, open_store), settings.max_bytes)
+    if settings.url is not None and scheme not in ("http", "https"):
+        return FileSource(_path_of(settings.url, home), settings.max_bytes)
     url = settings.url or _url_of(shop, connection) + (settings.path or "")
-    return HttpSource(url, open_client(_access(shop, connection)))
+    return HttpSource(url, open_client(_access(shop, connection), _limits(settings)))
 
 
 def settings_of(shop: Shop) -> FeedSettings:
@@ -51,59 +54,21 @@ def settings_of(shop: Shop) -> FeedSettings:
     return shop.feed
 
 
-class FileSource:
-    """A feed that lies in a file of this machine."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def copy_to(self, archive: Archive, now: datetime) -> None:
-        """Copy the file's bytes; its time of change is noted as `last_modified`."""
-        with self._open() as stream, archive.start(now, str(self._path)) as writer:
-            changed = datetime.fromtimestamp(os.fstat(stream.fileno()).st_mtime, UTC)
-            with writer.open_part() as part:
-                while block := stream.read(BLOCK):
-                    part.write(block)
-            writer.finish(last_modified=changed)
-
-    def _open(self) -> BinaryIO:
-        try:
-            return self._path.open("rb")
-        except (FileNotFoundError, NotADirectoryError):
-            raise ConfigurationError(f"{self._path} does not exist. Check feed.url in shops.yaml.") from None
-        except IsADirectoryError:
-            raise ConfigurationError(f"{self._path} is a folder, where a feed is one file.") from None
-        except PermissionError:
-            raise ConfigurationError(f"{self._path} may not be read by this user.") from None
+def _open_store(shop: Shop, settings: FeedSettings, open_store: OpenStore) -> ObjectPath:
+    url = settings.url or ""
+    parts = urlsplit(url)
+    # The names of other stores are those of buckets, which their own libraries find.
+    if parts.scheme == "sftp" and not settings.allow_private:
+        check_host(parts.hostname or "", SSH_PORT, resolve_name)
+    return open_store(url, shop.conn_id)
 
 
-class HttpSource:
-    """A feed that a server offers."""
-
-    def __init__(self, url: str, client: HttpClient) -> None:
-        self._url = url
-        self._client = client
-
-    def copy_to(self, archive: Archive, now: datetime) -> None:
-        """Copy the body's bytes as they come; a body that breaks off is asked for again."""
-        self._client.fetch(self._url, lambda reply: self._receive(reply, archive, now))
-
-    def _receive(self, reply: Reply, archive: Archive, now: datetime) -> None:
-        encoding = reply.headers.get("Content-Encoding", "").strip().lower()
-        if encoding not in ENCODINGS:
-            raise ConfigurationError(
-                f"{reply.shown_url}: Content-Encoding {encoding!r} is not read, only gzip."
-            )
-        with archive.start(now, reply.shown_url) as writer:
-            with writer.open_part() as part:
-                for block in reply.blocks():
-                    part.write(block)
-            writer.finish(
-                content_type=reply.headers.get("Content-Type"),
-                content_encoding=encoding or None,
-                last_modified=_moment(reply.headers.get("Last-Modified")),
-                etag=reply.headers.get("ETag"),
-            )
+def _limits(settings: FeedSettings) -> Limits:
+    return Limits(
+        total_seconds=60 * settings.max_minutes,
+        most_bytes=settings.max_bytes,
+        allow_private=settings.allow_private,
+    )
 
 
 def _url_of(shop: Shop, connection: ShopConnection | None) -> str:
@@ -134,11 +99,3 @@ def _access(shop: Shop, connection: ShopConnection | None) -> Access:
 
 def _path_of(url: str, home: Path) -> Path:
     return home / (unquote(url.removeprefix("file://")) if url.startswith("file://") else url)
-
-
-def _moment(text: str | None) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(text) if text else None
-    except ValueError:
-        return None
-    return moment.astimezone(UTC) if moment else None

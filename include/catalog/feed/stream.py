@@ -10,24 +10,33 @@ import ijson
 import msgspec
 
 from include.catalog.archive import Archive
+from include.catalog.feed.encoding import UTF_8, Utf8Reader, tell_codec
 from include.catalog.feed.json_events import parse_events
 from include.catalog.gunzip import GZIP_MAGIC, BrokenGzip, GunzipReader, Readable
+from include.domain.shop import FeedSettings
 from include.errors import SnapshotRefused
 
 BLOCK = 256 * 1024
 MOST_LAYERS = 2
+# Real feeds pack to a tenth, very uniform ones to a fiftieth; gzip's own limit is a thousandth.
+MOST_UNPACKED_RATIO = 200
+ALWAYS_UNPACKED = 10_000_000
+MOST_UNPACKED_OF_LIMIT = 10
 BOM = b"\xef\xbb\xbf"
 WRAPPERS = ("items", "products", "data")
-ALLOWED = "Allowed are a JSON array, JSON Lines and CSV, plain or packed with gzip"
+ALLOWED = "Allowed are a JSON array, JSON Lines, CSV and XML, plain or packed with gzip"
 
-FeedFormat = Literal["json", "jsonl", "csv"]
+FeedFormat = Literal["json", "jsonl", "csv", "xml"]
 
 
 class FeedStream:
     """The feed's bytes; `head` is what it begins with, at most one block, without a byte-order mark."""
 
-    def __init__(self, stream: Readable, source: str) -> None:
+    def __init__(self, stream: Readable, source: str, most_bytes: int | None = None) -> None:
         self._stream = stream
+        self._most_bytes = most_bytes
+        self._count = 0
+        self.is_marked_utf8 = False
         self.source = source
         self.head = self._read_head()
         self._ahead = self.head
@@ -43,27 +52,46 @@ class FeedStream:
         head = b""
         while len(head) < BLOCK and (more := self._read_on(BLOCK - len(head))):
             head += more
+        self.is_marked_utf8 = head.startswith(BOM)
         return head.removeprefix(BOM)
 
     def _read_on(self, size: int) -> bytes:
         try:
-            return self._stream.read(size)
+            block = self._stream.read(size)
         except BrokenGzip as error:
             raise SnapshotRefused(
                 f"{self.source}: the gzip file is {error}. Was it still being written? Offer it whole."
             ) from None
+        self._count += len(block)
+        if self._most_bytes is not None and self._count > self._most_bytes:
+            raise SnapshotRefused(
+                f"{self.source}: the feed unpacks to more than {self._most_bytes:,} bytes. Allowed are "
+                f"{MOST_UNPACKED_RATIO} times what was received, and {MOST_UNPACKED_OF_LIMIT} times "
+                "feed.max_megabytes. Offer it without the padding, or unpacked."
+            )
+        return block
 
 
 @contextmanager
-def open_feed(archive: Archive) -> Iterator[FeedStream]:
-    """The archive's feed, unpacked as often as it was packed."""
+def open_feed(archive: Archive, settings: FeedSettings) -> Iterator[FeedStream]:
+    """The archive's feed as UTF-8, unpacked as often as it was packed."""
     manifest = archive.manifest
-    with archive.open_part(manifest.parts[0]) as part:
-        stream = FeedStream(part, manifest.source)
+    source, received = manifest.source, manifest.parts[0]
+    most = _most_unpacked(received.byte_count, settings)
+    with archive.open_part(received) as part:
+        stream = FeedStream(part, source, most)
         for _ in range(MOST_LAYERS):
             if stream.head.startswith(GZIP_MAGIC):
-                stream = FeedStream(GunzipReader(stream), manifest.source)
-        yield stream
+                stream = FeedStream(GunzipReader(stream), source, most)
+        codec = UTF_8
+        if not stream.is_marked_utf8:
+            codec = tell_codec(stream.head, settings.encoding, manifest.content_type)
+        yield stream if codec == UTF_8 else FeedStream(Utf8Reader(stream, codec, source), source)
+
+
+def _most_unpacked(received: int, settings: FeedSettings) -> int:
+    by_ratio = max(ALWAYS_UNPACKED, received * MOST_UNPACKED_RATIO)
+    return min(by_ratio, settings.max_bytes * MOST_UNPACKED_OF_LIMIT)
 
 
 def refuse_what_is_no_feed(stream: FeedStream, content_type: str | None, *, is_format_settled: bool) -> None:
@@ -72,8 +100,8 @@ def refuse_what_is_no_feed(stream: FeedStream, content_type: str | None, *, is_f
     seen = _foreign_kind(stream.head)
     if not start:
         seen = "nothing: the feed is empty"
-    elif start.startswith(b"<"):
-        seen = _markup(start)
+    elif start.startswith(b"<") and (page := _page(start)):
+        seen = page
     elif content_type and "text/html" in content_type.lower() and not is_format_settled:
         raise SnapshotRefused(
             f"{stream.source}: the server calls it text/html, a page for people. If it is a feed all the same, "
@@ -86,6 +114,8 @@ def refuse_what_is_no_feed(stream: FeedStream, content_type: str | None, *, is_f
 def tell_format(stream: FeedStream) -> FeedFormat:
     """The format that the feed's beginning has."""
     start = stream.head.lstrip()
+    if start.startswith(b"<"):
+        return "xml"
     if start.startswith(b"["):
         return "json"
     if not start.startswith(b"{"):
@@ -116,9 +146,10 @@ def _is_json_lines(start: bytes) -> bool:
         return False
 
 
-def _markup(start: bytes) -> str:
-    if not re.match(rb"<(?:!doctype\s+html|html|head|body)\b", start, re.IGNORECASE):
-        return "XML or other markup, which is not read"
+def _page(start: bytes) -> str | None:
+    before = rb"(?>\s+|<\?xml[^>]*>|<!--.*?-->)*+"
+    if not re.match(before + rb"<(?:!doctype\s+html|html|head|body)\b", start, re.IGNORECASE | re.DOTALL):
+        return None
     title = re.search(rb"<title[^>]*>([^<]{1,80})", start, re.IGNORECASE)
     named = f" titled {title[1].decode('utf-8', 'replace').strip()!r}" if title else ""
     return f"an HTML page{named}: perhaps a login or maintenance page"
@@ -127,9 +158,9 @@ def _markup(start: bytes) -> str:
 def _foreign_kind(head: bytes) -> str | None:
     if head.startswith(GZIP_MAGIC):
         return "gzip inside gzip inside gzip"
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16 text, where UTF-8 is needed"
     if head.startswith(b"PK\x03\x04"):
         return "a ZIP or Excel file"
     start = head[:256]
-    return "a binary file or UTF-16 text, where UTF-8 is needed" if start.count(0) > len(start) // 8 else None
+    if start.count(0) <= len(start) // 8:
+        return None
+    return "a binary file, or UTF-16 text without its mark (then set feed.encoding: utf-16-le)"

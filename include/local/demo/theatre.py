@@ -141,7 +141,7 @@ def _write_shops(settings: Settings) -> None:
         "currency": "EUR",
         "time_zone": "UTC",
         "locale": "en",
-        "feed": {"path": "/feed.jsonl"},
+        "feed": {"path": "/feed.jsonl", "allow_private": True},
     }
     settings.shops_file.write_text(yaml.safe_dump({"shops": [shop]}, sort_keys=False))
 

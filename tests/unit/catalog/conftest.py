@@ -18,6 +18,7 @@ FEEDS = Path(__file__).resolve().parents[2] / "fixtures" / "feeds"
 
 
 def make_shop(conn_id: str | None = None, **feed) -> Shop:
+    feed = {"allow_private": True, **feed}
     return Shop(
         id="elegant_lamp",
         platform="feed",
@@ -52,7 +53,10 @@ class FeedReader:
 
     def connector(self, shop: Shop, connection: ShopConnection | None = None) -> FeedConnector:
         return FeedConnector(
-            shop, connection, self.folder, lambda access: HttpClient(access, sleep=self.pauses.append)
+            shop,
+            connection,
+            self.folder,
+            lambda access, limits: HttpClient(access, limits, sleep=self.pauses.append),
         )
 
     def read(self, content: bytes | str, **feed) -> Reading:

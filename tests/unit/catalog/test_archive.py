@@ -1,6 +1,7 @@
 import gzip
 import hashlib
 import json
+import os
 
 import pytest
 from upath import UPath
@@ -119,6 +120,51 @@ def test_two_pulls_of_a_window_never_mix_and_the_first_one_stands(root):
     assert len(names_in(root, archive)) == 2
 
 
+def test_parts_of_killed_pulls_are_removed_by_the_next_one_of_the_window(root):
+    archive = make_archive(root)
+    folder = root / archive.key
+    folder.mkdir(parents=True)
+    (folder / "0badbeef-00001.gz").write_bytes(b"killed")
+    store(archive, b"elegant lamp")
+    assert content_of(archive) == b"elegant lamp"
+    assert names_in(root, archive) == sorted(["manifest.json", archive.manifest.parts[0].name])
+
+
+def test_a_part_that_another_pull_still_writes_is_left_alone(tmp_path):
+    archive = make_archive(tmp_path)
+    with archive.start(NOW, "slow") as slow, slow.open_part() as growing:
+        growing.write(os.urandom(100_000))
+        with archive.start(NOW, "fast") as fast:
+            with fast.open_part() as part:
+                part.write(b"elegant lamp")
+            growing.write(os.urandom(100_000))
+            fast.finish()
+        assert len(names_in(tmp_path, archive)) == 3
+    assert content_of(archive) == b"elegant lamp"
+
+
+def test_the_newest_archive_of_a_shop_is_found_from_any_window(root):
+    first, second = make_archive(root, "window-1"), make_archive(root, "manual--2026-03-01T12:00:00+00:00")
+    assert first.find_newest() is None
+    store(first, b"elegant lamp")
+    store(second, b"plain chair")
+    found = make_archive(root, "window-3").find_newest()
+    assert found is not None
+    assert (found.key, content_of(found)) == (second.key, b"plain chair")
+    second.delete()
+    assert first.find_newest() is None
+
+
+def test_parts_are_copied_as_they_are_stored(root):
+    first, second = make_archive(root, "window-1"), make_archive(root, "window-2")
+    store(first, b"elegant lamp")
+    with second.start(NOW, "again") as writer:
+        writer.copy_parts(first)
+        writer.finish()
+    first.delete()
+    assert content_of(second) == b"elegant lamp"
+
+
 def test_a_deleted_archive_is_gone(root):
     archive = make_archive(root)
     store(archive, b"elegant lamp")
@@ -147,7 +193,7 @@ def test_a_window_of_any_name_has_a_folder_of_its_own(tmp_path):
     assert len({archive.key for archive in archives}) == len(keys)
     for archive in archives:
         store(archive, b"x")
-    assert len(list((tmp_path / "elegant_lamp").iterdir())) == len(keys)
+    assert sum(path.is_dir() for path in (tmp_path / "elegant_lamp").iterdir()) == len(keys)
 
 
 def test_a_scheduled_window_keeps_its_readable_key(tmp_path):

@@ -18,7 +18,9 @@ class Patience:
 
     def __init__(self, **limits):
         self.pauses = []
-        self.client = HttpClient(Access("Airflow Connection 'lamp'"), Limits(**limits), self.pauses.append)
+        self.client = HttpClient(
+            Access("Airflow Connection 'lamp'"), Limits(allow_private=True, **limits), self.pauses.append
+        )
 
     def fetch(self, url):
         return self.client.fetch(url, lambda reply: b"".join(reply.blocks()))
@@ -120,6 +122,22 @@ def test_a_body_that_breaks_off_is_asked_for_again(feeds, reader):
     cut = Answer(LAMP[:10], announced_length=len(LAMP))
     url = feeds.offer("/feed.jsonl", cut, Answer(LAMP))
     assert reader.read_from(make_shop(url=url)).quantities == {"ELEGANT-LAMP": "20"}
+    assert len(feeds.asked) == 2
+
+
+def test_a_body_in_chunks_is_put_together(feeds):
+    chunks = b"5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+    url = feeds.offer("/feed", Answer(chunks, headers={"Transfer-Encoding": "chunked"}))
+    assert Patience().fetch(url) == b"hello world"
+
+
+@pytest.mark.parametrize(
+    "chunks", [b"5\r\nhello\r\n", b"5\r\nhel", b"5\r\nhello\r\nff\r\nx", b"5\r\nhello\r\nzz\r\n"]
+)
+def test_a_body_in_chunks_that_breaks_off_is_a_temporary_error(feeds, chunks):
+    url = feeds.offer("/feed", Answer(chunks, headers={"Transfer-Encoding": "chunked"}))
+    with pytest.raises(TemporaryError, match="broke off after"):
+        Patience(tries=2).fetch(url)
     assert len(feeds.asked) == 2
 
 

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from include.catalog.shops import load_shops
+from include.catalog.shops import load_shops, read_shops_file
 from include.domain.shop import CountedLocations, parse_interval
-from include.errors import ConfigurationError
+from include.errors import ConfigurationError, NotFound
 
 PROJECT = Path(__file__).resolve().parents[3]
 GOOD = """
@@ -76,7 +76,7 @@ shops:
         "Did you mean 'Europe/Berlin'?",
         "'es' has no templates. Allowed are en, fr, de, it",
         "feed.path: 'feed.jsonl' must begin with a slash",
-        "feed.format: 'cvs' is not known. Allowed are auto, json, jsonl, csv. Did you mean 'csv'?",
+        "feed.format: 'cvs' is not known. Allowed are auto, json, jsonl, csv, xml. Did you mean 'csv'?",
         "feed.fields.variantid is unknown",
         "Did you mean 'variant_id'?",
     ):
@@ -101,12 +101,60 @@ def test_a_missing_file_says_where_another_one_can_be_named(tmp_path):
 
 def test_two_shops_with_one_id_are_refused(shops_file):
     told = problem_of(shops_file, "shops:\n", "shops:\n" + GOOD.partition("shops:\n")[2])
-    assert "shop 'elegant_lamp': the id is taken by the shop at line 3" in told
+    assert "line 3: shop 'elegant_lamp': the id is also taken by the shop at line 9" in told
+    assert "line 9: shop 'elegant_lamp': the id is also taken by the shop at line 3" in told
+
+
+TWO_BAD = """
+shops:
+  - {id: bad_schedule, platform: feed, schedule: often, currency: EUR, time_zone: UTC, feed: {url: a.csv}}
+  - id: elegant_lamp
+    platform: feed
+    schedule: 15 minutes
+    currency: EUR
+    time_zone: Europe/Berlin
+    feed: {url: feeds/lamp.jsonl}
+  - id: twice
+    platform: feed
+    schedule: 15 minutes
+    schedule: 10 minutes
+    currency: EUR
+    time_zone: Europe/Berlin
+    feed: {url: feeds/lamp.jsonl}
+  - {id: plain_chair, platform: feed, schedule: "@daily", currency: EUR, time_zone: UTC, feed: {url: c.csv}}
+"""
+
+
+def test_a_bad_shop_does_not_hide_the_good_ones(shops_file):
+    read = read_shops_file(shops_file(TWO_BAD))
+    assert [shop.id for shop in read.shops] == ["elegant_lamp", "plain_chair"]
+    assert read.report is not None
+    assert "has 2 problems" in read.report
+    assert "line 3: shop 'bad_schedule': schedule: 'often'" in read.report
+    assert "line 13: shop 'twice': schedule is written twice" in read.report
+
+
+def test_a_good_shop_is_found_beside_bad_ones(shops_file):
+    read = read_shops_file(shops_file(TWO_BAD))
+    assert read.find("plain_chair").cron == "@daily"
+    with pytest.raises(ConfigurationError, match="line 3: shop 'bad_schedule'"):
+        read.find("bad_schedule")
+    with pytest.raises(NotFound, match=r"has no shop 'nobody'\. It has: elegant_lamp, plain_chair"):
+        read.find("nobody")
+
+
+def test_of_two_shops_with_one_id_neither_is_pulled(shops_file):
+    read = read_shops_file(shops_file("shops:\n" + GOOD.partition("shops:\n")[2] * 2))
+    assert read.shops == ()
+
+
+def test_a_file_without_mistakes_has_no_report(shops_file):
+    assert read_shops_file(shops_file(GOOD)).report is None
 
 
 def test_a_member_written_twice_is_refused(shops_file):
     told = problem_of(shops_file, "currency: EUR", "currency: EUR\n    currency: USD")
-    assert "line 7: currency is written twice" in told
+    assert "line 7: shop 'elegant_lamp': currency is written twice" in told
 
 
 def test_values_mean_what_they_look_like(shops_file):
@@ -173,6 +221,12 @@ def test_locations_may_be_included_or_excluded():
         ("{path: /a.csv}", "feed.path needs conn_id"),
         ("{url: 'ftp://shop.example/a'}", "ftp:// is not supported"),
         ("{url: 'https:///a'}", "names no host"),
+        ("{url: 's3:///a'}", "names no store"),
+        ("{url: 'simplecache::s3://a/b'}", "simplecache::s3:// is not supported"),
+        ("{url: 'memory://a'}", "Allowed are http://, https://, file://, s3://, gs://"),
+        ("{url: a.csv, encoding: rot13}", "feed.encoding: 'rot13' is not an encoding"),
+        ("{url: a.csv, max_megabytes: 0}", "feed.max_megabytes"),
+        ("{url: a.csv, allow_private: perhaps}", "feed.allow_private"),
     ],
 )
 def test_a_feed_needs_exactly_one_place(shops_file, feed, problem):
@@ -180,6 +234,7 @@ def test_a_feed_needs_exactly_one_place(shops_file, feed, problem):
 
 
 def test_a_login_in_the_address_is_refused_and_not_repeated(shops_file):
-    told = problem_of(shops_file, "feeds/lamp.jsonl", "'https://me:hunter2@shop.example/a'")
-    assert "Put it into an Airflow Connection" in told
-    assert "hunter2" not in told
+    for scheme in ("https", "s3", "sftp"):
+        told = problem_of(shops_file, "feeds/lamp.jsonl", f"'{scheme}://me:hunter2@shop.example/a'")
+        assert "Put it into an Airflow Connection" in told
+        assert "hunter2" not in told

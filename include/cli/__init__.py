@@ -1,0 +1,40 @@
+"""The `restock` command: each subcommand calls one service and prints what it answers."""
+
+import sys
+
+import typer
+
+from include.cli.database import db
+from include.cli.flow_files import flows
+from include.cli.local import demo, replay, stack
+from include.cli.report_tables import reports
+from include.cli.sending import delivery
+from include.cli.stock import feed, snapshots
+from include.cli.waiting import subscriptions, unsubscribe_by_token, why
+from include.errors import RestockError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+for name, group in {
+    "db": db,
+    "stack": stack,
+    "demo": demo,
+    "subscriptions": subscriptions,
+    "snapshots": snapshots,
+    "feed": feed,
+    "delivery": delivery,
+    "flows": flows,
+    "reports": reports,
+}.items():
+    app.add_typer(group, name=name)
+app.command("replay")(replay)
+app.command("unsubscribe")(unsubscribe_by_token)
+app.command("why")(why)
+
+
+def main() -> None:
+    """Run the command; an error of ours is one line on stderr and exit code 1, without a traceback."""
+    try:
+        app()
+    except RestockError as error:
+        sys.stderr.write(f"restock: {error}\n")
+        sys.exit(1)

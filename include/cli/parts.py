@@ -1,0 +1,48 @@
+"""What the commands share: the terminal, the clock, the database, the shops."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from sqlalchemy import Engine
+
+from include.db.engine import connect
+from include.db.migrate import check_schema
+from include.settings import Settings, load_settings
+
+ShopId = Annotated[str, typer.Option("--shop", help="The shop's id in dags/config/shops.yaml.")]
+console = Console(soft_wrap=True, highlight=False, emoji=False)
+
+
+def command_group(purpose: str) -> typer.Typer:
+    """A group of commands that shows its help where none is named."""
+    return typer.Typer(no_args_is_help=True, help=purpose)
+
+
+@contextmanager
+def open_database(settings: Settings | None = None) -> Iterator[Engine]:
+    """Restock's database, refused where its schema is another version's."""
+    engine = connect((settings or load_settings()).require_database_url())
+    try:
+        check_schema(engine)
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def present() -> datetime:
+    """The moment at which a command runs."""
+    return datetime.now(UTC)
+
+
+def register_shop_of_file(engine: Engine, shop_id: str) -> None:
+    """Store a shop as the shops file describes it; raises NotFound, ConfigurationError."""
+    from include.catalog.shops import read_shops_file
+    from include.services.shops import register_shop
+
+    shop = read_shops_file(load_settings().shops_file).find(shop_id)
+    with engine.begin() as connection:
+        register_shop(connection, shop, present())

@@ -1,0 +1,145 @@
+"""`restock snapshots` and `restock feed`: what was read of a shop's stock, and what would be."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from include.cli.parts import ShopId, command_group, console, open_database, present
+from include.domain.shop import Shop
+from include.settings import load_settings
+
+Address = Annotated[str, typer.Argument(metavar="FILE-OR-URL", help="The feed, as feed.url names it.")]
+Baseline = Annotated[
+    str | None, typer.Option(help="The last good feed, a file or URL: what the gates compare with.")
+]
+LikeShop = Annotated[
+    str | None, typer.Option("--shop", help="A shop of dags/config/shops.yaml whose feed settings apply.")
+]
+FieldNames = Annotated[
+    list[str] | None, typer.Option(help="NAME=NAME-IN-THE-FEED, as under feed.fields; repeatable.")
+]
+AllowPrivate = Annotated[
+    bool | None, typer.Option("--allow-private", help="Let the address be a loopback or private one.")
+]
+Limits = Annotated[list[str] | None, typer.Option(help="VARIABLE=VALUE for a gate's limit; repeatable.")]
+
+snapshots = command_group("What was read of a shop's stock.")
+feed = command_group("Feeds, before they are loaded.")
+
+
+@snapshots.command("list")
+def snapshots_list(shop: ShopId, most: int = 20) -> None:
+    """The newest snapshots of a shop."""
+    from include.services.snapshots import list_snapshots
+
+    table = Table(
+        "id", "observed at", "state", "rows", "refused rows", "changed", "restocks", "window", "reason"
+    )
+    with open_database() as engine:
+        for row in list_snapshots(engine, shop, most):
+            table.add_row(
+                str(row.snapshot_id),
+                row.observed_at.strftime("%Y-%m-%d %H:%M:%S"),
+                row.state,
+                str(row.row_count),
+                str(row.reject_count),
+                str(row.changed_count if row.changed_count is not None else ""),
+                str(row.event_count if row.event_count is not None else ""),
+                row.window_key,
+                row.reason or "",
+            )
+    console.print(table)
+
+
+@snapshots.command("accept")
+def snapshots_accept(
+    snapshot: int, shop: ShopId, reason: Annotated[str, typer.Option(help="Why it is right after all.")]
+) -> None:
+    """Let a refused snapshot pass once: its window's `load` task takes it when it is cleared."""
+    from include.services.snapshots import accept_snapshot
+
+    with open_database() as engine:
+        accept_snapshot(engine, shop, snapshot, reason)
+    console.print(f"Accepted. Now clear the task `load` of its run in Dag catalog_sync__{shop}.")
+
+
+@snapshots.command("show")
+def snapshots_show(
+    snapshot: int,
+    shop: ShopId,
+    most: Annotated[int, typer.Option(help="How many rejected rows.")] = 20,
+) -> None:
+    """Everything about one snapshot: its figures, its reason, and the rows that could not be read."""
+    from include.services.snapshots import show_snapshot
+
+    with open_database() as engine:
+        found, rejects = show_snapshot(engine, shop, snapshot, most)
+    for name, value in found._mapping.items():
+        if value is not None:
+            console.print(f"{name.replace('_', ' ')}: {value}", markup=False)
+    _print_rejects(((row.line_number, row.reason, row.excerpt) for row in rejects), found.reject_count)
+
+
+@feed.command("check")
+def feed_check(
+    address: Address,
+    baseline: Baseline = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The verdict for programs.")] = False,
+    shop: LikeShop = None,
+    format: Annotated[str | None, typer.Option(help="json, jsonl, csv or xml, where it is not told.")] = None,
+    field: FieldNames = None,
+    item: Annotated[str | None, typer.Option(help="XML: the element that stands for one variant.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Where it is not told and not UTF-8.")] = None,
+    allow_private: AllowPrivate = None,
+    rule: Limits = None,
+) -> None:
+    """Say what a load would do with a feed: accept it, take its good rows, or refuse it (exit code 1)."""
+    from include.domain.rules import parse_rule_set
+    from include.services.feed_check import check_feed, feed_to_check
+
+    known = _shop_of_file(shop) if shop else None
+    settings = {
+        "format": format,
+        "fields": _pairs("--field", field) if field else None,
+        "item": item,
+        "encoding": encoding,
+        "allow_private": allow_private,
+    }
+    before = feed_to_check(baseline, settings, known) if baseline else None
+    rules = parse_rule_set(_pairs("--rule", rule))
+    verdict = check_feed(feed_to_check(address, settings, known), before, rules, present(), Path.cwd())
+    if as_json:
+        typer.echo(json.dumps(verdict.as_json(), indent=2))
+    else:
+        console.print(verdict.as_text(), markup=False)
+        rejects = ((row.line_number, row.reason, row.excerpt) for row in verdict.rejects)
+        _print_rejects(rejects, verdict.rejected)
+    if verdict.verdict == "refuse":
+        raise typer.Exit(1)
+
+
+def _shop_of_file(shop_id: str) -> Shop:
+    from include.catalog.shops import read_shops_file
+
+    return read_shops_file(load_settings().shops_file).find(shop_id)
+
+
+def _pairs(option: str, given: Iterable[str] | None) -> dict[str, Any]:
+    pairs = [text.partition("=") for text in given or ()]
+    for name, sign, _ in pairs:
+        if not sign:
+            raise typer.BadParameter(f"{option} {name} has no '='; it is NAME=VALUE.")
+    return {name: value for name, _, value in pairs}
+
+
+def _print_rejects(rejects: Iterable[tuple[int, str, str]], count: int) -> None:
+    shown = 0
+    for line, reason, excerpt in rejects:
+        shown += 1
+        console.print(f"  line {line}: {reason}" + (f": {excerpt}" if excerpt else ""), markup=False)
+    if count > shown:
+        console.print(f"  and {count - shown} more rows that could not be read")

@@ -1,0 +1,166 @@
+"""What a load would do with a feed, said beforehand: the same reading and the same gates, without a database."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from include.catalog.archive import Archive
+from include.catalog.base import CatalogRow, Connector, RejectedRow
+from include.catalog.registry import build_connector
+from include.domain.gates import SnapshotFigures, find_refusals, name_conflict
+from include.domain.rules import RuleSet
+from include.domain.shop import CountedLocations, Shop
+from include.domain.window import Window
+from include.errors import ConfigurationError, RestockError
+from include.services.feed_figures import FeedFigures, count_figures
+
+Verdict = Literal["accept", "rows", "refuse"]
+ANY_SHOP = {"platform": "feed", "schedule": "1 hour", "currency": "EUR", "time_zone": "UTC"}
+
+
+@dataclass(frozen=True)
+class FeedVerdict:
+    """What a load would do: take all rows, take the good ones, or refuse the feed whole; and why."""
+
+    verdict: Verdict
+    reason: str
+    source: str
+    rows: int = 0
+    rejected: int = 0
+    variants: int = 0
+    sold_out: int = 0
+    back_in_stock: int | None = None
+    rejects: tuple[RejectedRow, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The verdict for programs."""
+        rejects = [
+            {"line": reject.line_number, "reason": reject.reason, "excerpt": reject.excerpt}
+            for reject in self.rejects
+        ]
+        return {**vars(self), "rejects": rejects}
+
+    def as_text(self) -> str:
+        """The verdict for people."""
+        figures = f"{self.rows} good rows, {self.rejected} rejected; {self.variants} variants, {self.sold_out} sold out"
+        if self.back_in_stock is not None:
+            figures += f", {self.back_in_stock} back in stock since the baseline"
+        return f"{self.verdict}: {self.reason}\n{figures}"
+
+
+def feed_to_check(address: str, settings: Mapping[str, Any], shop: Shop | None = None) -> Shop:
+    """A shop whose feed lies at `address`: as `shop` describes it, or any; `settings` go before.
+
+    Raises ConfigurationError where a setting is wrong.
+    """
+    known = (
+        shop.feed.model_dump(exclude={"url", "path"}) if shop is not None and shop.feed is not None else {}
+    )
+    feed = {**known, **{name: value for name, value in settings.items() if value is not None}, "url": address}
+    locations = shop.locations if shop is not None else None
+    try:
+        return Shop.model_validate({"id": "feed_check", **ANY_SHOP, "feed": feed, "locations": locations})
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in problem["loc"] if part != "feed")
+        raise ConfigurationError(f"{place}: {problem['msg'].removeprefix('Value error, ')}.") from None
+
+
+def check_feed(shop: Shop, baseline: Shop | None, rules: RuleSet, now: datetime, home: Path) -> FeedVerdict:
+    """Judge a feed against `baseline`, the last one that was good; relative paths begin at `home`.
+
+    Raises ConfigurationError where the baseline itself can't be read.
+    """
+    source = str(shop.feed.url if shop.feed else "")
+    before = None if baseline is None else _read_baseline(baseline, now, home)
+    try:
+        with _pulled(shop, now, home) as (connector, archive):
+            source = archive.manifest.source
+            figures = _count(shop, connector, archive)
+            conflict = _name_conflict(figures, connector, archive)
+    except RestockError as refused:
+        return FeedVerdict("refuse", str(refused), source)
+    return _judge(source, figures, conflict, before, rules)
+
+
+def _read_baseline(baseline: Shop, now: datetime, home: Path) -> FeedFigures:
+    try:
+        with _pulled(baseline, now, home) as (connector, archive):
+            return _count(baseline, connector, archive)
+    except RestockError as error:
+        raise ConfigurationError(f"The baseline can't be compared with: {error}") from None
+
+
+@contextmanager
+def _pulled(shop: Shop, now: datetime, home: Path) -> Iterator[tuple[Connector, Archive]]:
+    connector = build_connector(shop, home=home)
+    window = Window.manual("feed_check")
+    with TemporaryDirectory(prefix="restock-feed-check-") as folder:
+        archive = Archive(Path(folder), shop.id, window)
+        connector.pull(window, archive, now)
+        yield connector, archive
+
+
+def _count(shop: Shop, connector: Connector, archive: Archive) -> FeedFigures:
+    return count_figures(connector.read(archive), (shop.locations or CountedLocations()).counts)
+
+
+def _name_conflict(figures: FeedFigures, connector: Connector, archive: Archive) -> str | None:
+    """The figures know the lines only; the names are read again."""
+    if figures.conflict is None:
+        return None
+    first, last = figures.conflict.first_line, figures.conflict.last_line
+    rows = (row for chunk in connector.read(archive) for row in chunk if isinstance(row, CatalogRow))
+    row = next(row for row in rows if row.line_number == first)
+    return name_conflict(row.variant_id, row.location_id, first, last)
+
+
+def _judge(
+    source: str, figures: FeedFigures, conflict: str | None, before: FeedFigures | None, rules: RuleSet
+) -> FeedVerdict:
+    risen = figures.count_risen(before) if before is not None else None
+    judged = _gate_figures(figures, risen or 0, conflict)
+    refusals = find_refusals(judged, _gate_figures(before) if before is not None else None, rules)
+    verdict: Verdict = "refuse" if refusals else "rows" if figures.reject_count else "accept"
+    reason = f"{source}: {' '.join(refusals)}" if refusals else _reason(figures)
+    return FeedVerdict(
+        verdict,
+        reason,
+        source,
+        rows=figures.row_count,
+        rejected=figures.reject_count,
+        variants=figures.variant_count,
+        sold_out=figures.zero_count,
+        back_in_stock=risen,
+        rejects=figures.rejects,
+    )
+
+
+def _gate_figures(figures: FeedFigures, risen: int = 0, conflict: str | None = None) -> SnapshotFigures:
+    return SnapshotFigures(
+        row_count=figures.row_count,
+        reject_count=figures.reject_count,
+        variant_count=figures.variant_count,
+        zero_count=figures.zero_count,
+        risen_count=risen,
+        conflicting_key=conflict,
+        first_reject=next((_shown(row) for row in figures.rejects), None),
+    )
+
+
+def _reason(figures: FeedFigures) -> str:
+    if not figures.reject_count:
+        return "Every row can be read, and no gate objects."
+    total = figures.row_count + figures.reject_count
+    first = _shown(figures.rejects[0])
+    return f"{figures.reject_count} of {total} rows would be left out, the others taken. The first: {first}."
+
+
+def _shown(row: RejectedRow) -> str:
+    return f"line {row.line_number}, {row.reason}"
