@@ -93,3 +93,10 @@ def test_a_shop_connection_carries_address_and_login(monkeypatch: pytest.MonkeyP
     assert (connection.login, connection.password) == ("me", "hush-hush")
     assert "shop.example:8080" in str(connection.base_url)
     assert "hush-hush" not in repr(connection)
+
+
+def test_a_feed_in_an_object_store_is_read_with_the_shops_connection() -> None:
+    from include.orchestration.catalog_sync import open_store
+
+    path = open_store("s3://bucket/feeds/lamp.jsonl", "lamp_store")
+    assert (path.protocol, path.path, path.conn_id) == ("s3", "bucket/feeds/lamp.jsonl", "lamp_store")
