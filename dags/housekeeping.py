@@ -17,6 +17,7 @@ from include.orchestration.connections import open_database
 from include.orchestration.defaults import dag_defaults
 from include.orchestration.flow_files import read_flow_files
 from include.orchestration.variables import create_missing_variables
+from include.settings import load_settings
 
 
 @task
@@ -29,7 +30,7 @@ def tidy() -> dict[str, Any]:
     from include.services.housekeeping import tidy as free_what_was_held
 
     with open_database() as engine:
-        return free_what_was_held(engine, now=datetime.now(UTC))
+        return free_what_was_held(engine, load_settings().journals_folder, now=datetime.now(UTC))
 
 
 @task(outlets=[MISSED_WAKE_UPS])

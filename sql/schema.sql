@@ -1,3 +1,9 @@
+CREATE FUNCTION public.bucket_size(per_second double precision, burst_seconds double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT greatest(1, per_second * burst_seconds)
+$$;
+
 CREATE PROCEDURE public.create_stage(IN snapshot bigint)
     LANGUAGE plpgsql
     AS $$
@@ -26,6 +32,36 @@ COMMENT ON FUNCTION public.is_counted(location_id text, included text[], exclude
 CREATE FUNCTION public.stage_name(snapshot bigint) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS $$ SELECT 'staged_row_' || snapshot $$;
+
+CREATE FUNCTION public.tokens_in(empty_at timestamp with time zone, per_second double precision, burst_seconds double precision, at_time timestamp with time zone) RETURNS integer
+    LANGUAGE sql IMMUTABLE STRICT
+    AS $$
+    SELECT CAST(greatest(0, floor(0.001 + least(
+        bucket_size(per_second, burst_seconds), extract(EPOCH FROM at_time - empty_at) * per_second
+    ))) AS integer)
+$$;
+
+COMMENT ON FUNCTION public.tokens_in(empty_at timestamp with time zone, per_second double precision, burst_seconds double precision, at_time timestamp with time zone) IS 'Whole tokens in a bucket; it never holds more than its size, which is one at least.';
+
+CREATE TABLE public.alert (
+    alert_id bigint NOT NULL,
+    kind text NOT NULL,
+    subject text NOT NULL,
+    detail text NOT NULL,
+    raised_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone
+);
+
+COMMENT ON TABLE public.alert IS 'What a person should look at; detail holds no address (SEMANTICS 6.5, 9.5).';
+
+ALTER TABLE public.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.alert_alert_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE public.batch (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -71,9 +107,16 @@ CREATE TABLE public.channel (
     paused_at timestamp with time zone,
     pause_reason text,
     probe_at timestamp with time zone,
-    CONSTRAINT a_paused_channel_says_why_and_when_it_probes CHECK ((((paused_at IS NULL) = (pause_reason IS NULL)) AND ((paused_at IS NULL) = (probe_at IS NULL)))),
-    CONSTRAINT channel_channel_check CHECK ((channel = ANY (ARRAY['EMAIL'::text, 'SMS'::text])))
+    refused_addresses integer DEFAULT 0 NOT NULL,
+    probe_count integer DEFAULT 0 NOT NULL,
+    CONSTRAINT a_paused_channel_says_why CHECK (((paused_at IS NULL) = (pause_reason IS NULL))),
+    CONSTRAINT channel_channel_check CHECK ((channel = ANY (ARRAY['EMAIL'::text, 'SMS'::text]))),
+    CONSTRAINT only_a_paused_channel_probes CHECK (((probe_at IS NULL) OR (paused_at IS NOT NULL)))
 );
+
+COMMENT ON COLUMN public.channel.probe_at IS 'When a paused channel tries one message; NULL while paused: only a person resumes it.';
+
+COMMENT ON COLUMN public.channel.refused_addresses IS 'Refused addresses in a row; many mean that the provider errs, not the people.';
 
 CREATE TABLE public.delivery_attempt (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -149,17 +192,38 @@ CREATE TABLE public.message (
     is_recorded_only boolean DEFAULT false NOT NULL,
     created_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
+    parked_domain text COLLATE pg_catalog."C",
     CONSTRAINT message_purpose_check CHECK ((purpose = ANY (ARRAY['back_in_stock'::text, 'transactional'::text, 'marketing'::text, 'report'::text]))),
-    CONSTRAINT message_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'skipped'::text]))),
+    CONSTRAINT message_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'held'::text, 'sent'::text, 'failed'::text, 'skipped'::text]))),
     CONSTRAINT what_ended_has_a_time CHECK (((state = ANY (ARRAY['sent'::text, 'failed'::text, 'skipped'::text])) = (ended_at IS NOT NULL))),
+    CONSTRAINT what_is_parked_waits_for_a_token CHECK (((parked_domain IS NULL) OR ((state = 'queued'::text) AND (reason = 'rate_limit'::text)))),
     CONSTRAINT what_is_sending_has_a_lease CHECK (((state = 'sending'::text) = ((lease_until IS NOT NULL) AND (lane IS NOT NULL)))),
-    CONSTRAINT what_was_not_sent_says_why CHECK (((state <> ALL (ARRAY['failed'::text, 'skipped'::text])) OR (reason IS NOT NULL)))
+    CONSTRAINT what_was_not_sent_says_why CHECK (((state <> ALL (ARRAY['failed'::text, 'skipped'::text, 'held'::text])) OR (reason IS NOT NULL)))
 )
 WITH (fillfactor='80');
 
-COMMENT ON TABLE public.message IS 'The outbox: queued -> sending -> sent | failed | skipped (SEMANTICS 6.1, 6.2).';
+COMMENT ON TABLE public.message IS 'The outbox: queued -> sending -> sent | failed | skipped; sending -> held waits for a person (SEMANTICS 6.1-6.3).';
 
 COMMENT ON COLUMN public.message.reason IS 'Why it was skipped or failed, or what a queued one waits for (SEMANTICS 5).';
+
+COMMENT ON COLUMN public.message.parked_domain IS 'Set: waits, in its old order, until the limit of this recipient domain has room; its due_at is over.';
+
+CREATE TABLE public.send_rate (
+    channel text NOT NULL,
+    domain text NOT NULL COLLATE pg_catalog."C",
+    per_second double precision NOT NULL,
+    empty_at timestamp with time zone NOT NULL,
+    taken_count integer NOT NULL,
+    CONSTRAINT send_rate_per_second_check CHECK ((per_second > (0)::double precision)),
+    CONSTRAINT send_rate_taken_count_check CHECK ((taken_count >= 0))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE public.send_rate IS 'Token buckets that all lanes of all machines share; domain '''' is the whole channel.';
+
+COMMENT ON COLUMN public.send_rate.empty_at IS 'When the bucket was last empty: it holds (now - empty_at) * per_second tokens, up to its size.';
+
+COMMENT ON COLUMN public.send_rate.taken_count IS 'What the last taking was granted.';
 
 CREATE TABLE public.variant_stock (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -212,10 +276,14 @@ UNION ALL
    FROM (public.channel
      CROSS JOIN LATERAL ( SELECT LEAST(( SELECT min(message.due_at) AS min
                    FROM public.message
-                  WHERE ((message.channel = channel.channel) AND (message.state = 'queued'::text))), ( SELECT min(message.lease_until) AS min
+                  WHERE ((message.channel = channel.channel) AND (message.state = 'queued'::text) AND (message.parked_domain IS NULL))), ( SELECT min((send_rate.empty_at + make_interval(secs => ((1)::double precision / send_rate.per_second)))) AS min
+                   FROM public.send_rate
+                  WHERE ((send_rate.channel = channel.channel) AND (EXISTS ( SELECT 1
+                           FROM public.message
+                          WHERE ((message.channel = send_rate.channel) AND (message.parked_domain = send_rate.domain)))))), ( SELECT min(message.lease_until) AS min
                    FROM public.message
                   WHERE (message.state = 'sending'::text))) AS due_at) earliest)
-  WHERE (earliest.due_at IS NOT NULL);
+  WHERE ((earliest.due_at IS NOT NULL) AND ((channel.paused_at IS NULL) OR (channel.probe_at IS NOT NULL)));
 
 COMMENT ON VIEW public.due_time IS 'When each Dag that is woken has something to do; NULL: nothing.';
 
@@ -634,6 +702,9 @@ ALTER TABLE ONLY public.message
 ALTER TABLE ONLY public.import_reject
     ADD CONSTRAINT a_line_is_refused_once UNIQUE (shop_id, file_digest, line_number);
 
+ALTER TABLE ONLY public.alert
+    ADD CONSTRAINT alert_pkey PRIMARY KEY (alert_id);
+
 ALTER TABLE ONLY public.batch
     ADD CONSTRAINT batch_pkey PRIMARY KEY (shop_id, batch_id);
 
@@ -697,6 +768,9 @@ ALTER TABLE ONLY public.rule_set
 ALTER TABLE ONLY public.schema_migration
     ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (name);
 
+ALTER TABLE ONLY public.send_rate
+    ADD CONSTRAINT send_rate_pkey PRIMARY KEY (channel, domain);
+
 ALTER TABLE ONLY public.shop
     ADD CONSTRAINT shop_pkey PRIMARY KEY (shop_id);
 
@@ -739,13 +813,21 @@ CREATE INDEX message_by_person ON public.message USING btree (shop_id, profile_i
 
 CREATE INDEX message_by_subscription ON public.message USING btree (shop_id, subscription_id) WHERE (subscription_id IS NOT NULL);
 
-CREATE INDEX message_due ON public.message USING btree (channel, due_at) WHERE (state = 'queued'::text);
+CREATE INDEX message_due ON public.message USING btree (channel, due_at) WHERE ((state = 'queued'::text) AND (parked_domain IS NULL));
+
+CREATE INDEX message_held ON public.message USING btree (shop_id, message_id) WHERE (state = 'held'::text);
 
 CREATE INDEX message_leased ON public.message USING btree (lease_until) WHERE (state = 'sending'::text);
 
-CREATE INDEX message_queue ON public.message USING btree (channel, priority, due_at, message_id) WHERE (state = 'queued'::text);
+CREATE INDEX message_parked ON public.message USING btree (channel, parked_domain, priority, due_at, message_id) WHERE (parked_domain IS NOT NULL);
+
+CREATE INDEX message_queue ON public.message USING btree (channel, priority, due_at, message_id) WHERE ((state = 'queued'::text) AND (parked_domain IS NULL));
+
+CREATE INDEX message_sending ON public.message USING btree (shop_id, profile_id, channel, message_id) WHERE (state = 'sending'::text);
 
 CREATE INDEX message_waiting_for_stock ON public.message USING btree (shop_id) WHERE ((state = 'queued'::text) AND (reason = 'stale_stock'::text));
+
+CREATE UNIQUE INDEX one_open_alert_per_subject ON public.alert USING btree (kind, subject) WHERE (ended_at IS NULL);
 
 CREATE UNIQUE INDEX one_open_request_per_person_and_variant ON public.subscription USING btree (shop_id, variant_id, profile_id) WHERE (state = ANY (ARRAY['unconfirmed'::text, 'waiting'::text, 'released'::text]));
 
@@ -760,6 +842,8 @@ CREATE INDEX report_batches_by_day ON public.report_batches USING btree (shop_id
 CREATE INDEX restock_event_by_time ON public.restock_event USING btree (shop_id, opened_at);
 
 CREATE INDEX snapshot_newest ON public.snapshot USING btree (shop_id, kind, observed_at DESC) WHERE (state = 'complete'::text);
+
+CREATE INDEX snapshot_refused ON public.snapshot USING btree (shop_id, observed_at) WHERE (state = 'rejected'::text);
 
 CREATE INDEX stock_change_by_time ON public.stock_change USING btree (shop_id, observed_at);
 
@@ -804,6 +888,9 @@ ALTER TABLE ONLY public.profile
 
 ALTER TABLE ONLY public.rejected_row
     ADD CONSTRAINT rejected_row_shop_id_snapshot_id_fkey FOREIGN KEY (shop_id, snapshot_id) REFERENCES public.snapshot(shop_id, snapshot_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.send_rate
+    ADD CONSTRAINT send_rate_channel_fkey FOREIGN KEY (channel) REFERENCES public.channel(channel);
 
 ALTER TABLE ONLY public.snapshot
     ADD CONSTRAINT snapshot_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,12 @@ def a_row(variant_id: str, quantity: float | str, location_id: str = "", **chang
     )
 
 
+def _as_variable(value: object) -> str:
+    if isinstance(value, dict | list):
+        return json.dumps(value)
+    return "" if value is None else str(value)
+
+
 class RowsConnector:
     """A connector whose platform is a list of rows."""
 
@@ -91,10 +98,12 @@ class Mailbin:
     def __init__(self, answers: dict[str, Outcome] | None = None) -> None:
         self.answers = answers or {}
         self.envelopes: list[Envelope] = []
+        self.leaving: Callable[[Envelope], None] = lambda _: None
 
     def send(self, batch: Iterable[Envelope]) -> Iterator[tuple[Envelope, Outcome]]:
         for envelope in batch:
             outcome = self.answers.get(envelope.recipient, Outcome("sent"))
+            self.leaving(envelope)
             if outcome.kind == "sent":
                 self.envelopes.append(envelope)
             yield envelope, outcome
@@ -129,7 +138,7 @@ class World:
         set_delivery(self.engine, mode, allow_list)
 
     def set_rules(self, **values: object) -> int:
-        variables = {f"restock_{name}": str(value) for name, value in values.items()}
+        variables = {f"restock_{name}": _as_variable(value) for name, value in values.items()}
         return int(rules.store_rule_set(self.engine, variables, self.now)["rule_set_id"])
 
     def use_flow(self, *given: Flow) -> None:

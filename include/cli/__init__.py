@@ -8,7 +8,7 @@ from include.cli.database import db
 from include.cli.flow_files import flows
 from include.cli.local import demo, replay, stack
 from include.cli.report_tables import reports
-from include.cli.sending import delivery
+from include.cli.sending import channels, delivery, messages
 from include.cli.stock import feed, snapshots
 from include.cli.waiting import subscriptions, unsubscribe_by_token, why
 from include.errors import RestockError
@@ -22,6 +22,8 @@ for name, group in {
     "snapshots": snapshots,
     "feed": feed,
     "delivery": delivery,
+    "channels": channels,
+    "messages": messages,
     "flows": flows,
     "reports": reports,
 }.items():

@@ -1,13 +1,16 @@
-"""`restock delivery`: whether messages are handed to the provider."""
+"""`restock delivery`, `channels`, `messages`: what leaves, what is held back, and what nobody is sure of."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from sqlalchemy import Row
 
-from include.cli.parts import command_group, console, open_database
+from include.cli.parts import command_group, console, open_database, present
 from include.errors import ConfigurationError
 
 delivery = command_group("Whether messages are handed to the provider.")
+channels = command_group("Pause a channel, resume it, and see what waits.")
+messages = command_group("Messages of which nobody knows whether they were sent.")
 
 
 @delivery.command("show")
@@ -34,3 +37,84 @@ def delivery_set(
     with open_database() as engine:
         set_delivery(engine, mode, allow or [])
     console.print(f"Delivery is {mode}.")
+
+
+@channels.command("list")
+def channels_list() -> None:
+    """Each channel: what waits, whether it is paused and why, when it is tried again; open alerts below."""
+    from include.services.channels import list_alerts, list_channels
+
+    with open_database() as engine:
+        for row in list_channels(engine):
+            console.print(f"{row.channel}: {row.queued_count} queued, {_pause_of(row)}")
+        for alert in list_alerts(engine):
+            console.print(
+                f"! {alert.kind} {alert.subject} since {alert.raised_at:%Y-%m-%d %H:%M}Z: {alert.detail}"
+            )
+
+
+@channels.command("pause")
+def channels_pause(
+    channel: Annotated[str, typer.Argument(help="EMAIL or SMS.")],
+    reason: Annotated[str, typer.Option(help="Shown to whoever asks why nothing leaves.")],
+) -> None:
+    """Let nothing leave until `channels resume`; the queue stays."""
+    from include.services.channels import pause_channel
+
+    with open_database() as engine:
+        pause_channel(engine, channel.upper(), reason, present())
+    console.print(f"{channel.upper()} is paused until `restock channels resume {channel.upper()}`.")
+
+
+@channels.command("resume")
+def channels_resume(channel: Annotated[str, typer.Argument(help="EMAIL or SMS.")]) -> None:
+    """Let a channel send again, whoever or whatever paused it."""
+    from include.services.channels import resume_channel
+
+    with open_database() as engine:
+        resume_channel(engine, channel.upper(), present())
+    console.print(f"{channel.upper()} sends again.")
+
+
+@messages.command("doubts")
+def messages_doubts() -> None:
+    """What waits for a decision since restock_on_doubt is 'hold', oldest first."""
+    from include.services.doubts import list_doubts
+
+    with open_database() as engine:
+        held = list_doubts(engine)
+    for row in held:
+        console.print(
+            f"{row.message_id}  {row.shop_id}  {row.channel}  {row.template}  {row.message_key}  "
+            f"held since {row.held_at:%Y-%m-%d %H:%M}Z"
+        )
+    console.print(
+        f"{len(held)} wait. `restock messages settle ID sent` or `restock messages settle ID resend` decides."
+        if held
+        else "No message waits for a decision."
+    )
+
+
+@messages.command("settle")
+def messages_settle(
+    message_id: Annotated[int, typer.Argument(help="The id in `restock messages doubts`.")],
+    decision: Annotated[
+        str, typer.Argument(help="sent: it arrived. resend: it goes again, same Message-ID.")
+    ],
+) -> None:
+    """Decide about one message in doubt."""
+    from include.services.doubts import settle_as_sent, settle_by_resending
+
+    decisions = {"sent": settle_as_sent, "resend": settle_by_resending}
+    if decision not in decisions:
+        raise ConfigurationError(f"'{decision}' is no decision; allowed are sent and resend.")
+    with open_database() as engine:
+        decisions[decision](engine, message_id, present())
+    console.print(f"Message {message_id}: {decision}.")
+
+
+def _pause_of(row: Row[Any]) -> str:
+    if row.paused_at is None:
+        return "sends"
+    tried = f"tried again {row.probe_at:%Y-%m-%d %H:%M:%S}Z" if row.probe_at else "until a person resumes it"
+    return f"paused since {row.paused_at:%Y-%m-%d %H:%M}Z ({row.pause_reason}), {tried}"

@@ -1,4 +1,4 @@
-"""What follows from a provider's answer (SEMANTICS 6.2, 6.5)."""
+"""When a message is tried again, how much a lane takes at once, and when a paused channel is probed."""
 
 from datetime import datetime, timedelta
 
@@ -6,9 +6,15 @@ MOST_ATTEMPTS = 12
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=4)
 MOST_CONSECUTIVE_ERRORS = 5
-PROBE_AFTER = timedelta(minutes=2)
+MOST_REFUSED_ADDRESSES = 10
+FIRST_PROBE = timedelta(seconds=30)
+LONGEST_PROBE = timedelta(minutes=15)
 STALE_STOCK_RETRY = timedelta(minutes=15)
 FREQUENCY_CAP_RETRY = timedelta(hours=1)
+
+SMALLEST_CLAIM = 50
+LARGEST_CLAIM = 500
+SECONDS_PER_CLAIM = 0.4
 
 
 def next_attempt(now: datetime, attempts: int, retry_after: float | None) -> datetime | None:
@@ -23,3 +29,14 @@ def next_attempt(now: datetime, attempts: int, retry_after: float | None) -> dat
 def next_look(now: datetime, wait_reason: str) -> datetime:
     """When a message that has to wait is checked again, unless something wakes it before."""
     return now + (FREQUENCY_CAP_RETRY if wait_reason == "frequency_cap" else STALE_STOCK_RETRY)
+
+
+def next_claim(size: int, ended_count: int, seconds: float) -> int:
+    """How many messages a lane takes next: about what it sends in SECONDS_PER_CLAIM.
+
+    A lane that takes more keeps others idle, and leaves more behind when it dies.
+    """
+    if ended_count < SMALLEST_CLAIM:
+        return size
+    usual = ended_count * SECONDS_PER_CLAIM / max(seconds, 0.001)
+    return int(min(max(usual, size / 2, SMALLEST_CLAIM), size * 2, LARGEST_CLAIM))

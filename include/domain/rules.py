@@ -1,9 +1,10 @@
 """The thresholds that people edit as Airflow Variables, and their one validation (SEMANTICS 4.9)."""
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic.fields import FieldInfo
 
 from include.errors import ConfigurationError
@@ -13,6 +14,18 @@ VARIABLE_PREFIX = "restock_"
 
 def _rule(default: Any, allowed: str, description: str, **limits: Any) -> Any:
     return Field(default, description=description, json_schema_extra={"allowed": allowed}, **limits)
+
+
+def _none_if_empty(value: Any) -> Any:
+    return None if value == "" else value
+
+
+def _read_json(value: Any) -> Any:
+    return json.loads(value or "{}") if isinstance(value, str) else value
+
+
+Rate = Annotated[float, Field(gt=0, le=1_000_000)]
+Domain = Annotated[str, StringConstraints(pattern=r"^[^\sA-Z@]+\.[^\sA-Z@]+$", max_length=253)]
 
 
 class RuleSet(BaseModel):
@@ -85,6 +98,22 @@ class RuleSet(BaseModel):
     max_alerts_per_day: int = _rule(
         20, "a whole number from 1", "Alerts that one address gets in 24 hours at most.", ge=1, le=10_000
     )
+    on_doubt: Literal["resend", "hold"] = _rule(
+        "resend",
+        "'resend' or 'hold'",
+        "What becomes of a message when a crash left it unknown whether it was sent: it goes again under the "
+        "same Message-ID, or a person decides (restock messages doubts).",
+    )
+    email_per_second: Annotated[Rate | None, BeforeValidator(_none_if_empty)] = _rule(
+        None,
+        "empty (no limit) or a number of mails per second above 0, fractions included",
+        "E-mails that leave per second at most, by all lanes of all machines together.",
+    )
+    email_per_domain: Annotated[dict[Domain, Rate], BeforeValidator(_read_json)] = _rule(
+        {},
+        'empty or JSON of domains in lower case with mails per second above 0, such as {"gmail.com": 20}',
+        "E-mails per second at most to a recipient domain; what is above waits in its order.",
+    )
 
     def people_allowed(self) -> int | None:
         """Customers per unit as a number; None means everyone."""
@@ -139,4 +168,6 @@ def _allowed(field: FieldInfo) -> str:
 
 
 def _as_text(default: object) -> str:
-    return f"{default:g}" if isinstance(default, float) else str(default)
+    if isinstance(default, float):
+        return f"{default:g}"
+    return str(default) if default else ""

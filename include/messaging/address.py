@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from email_validator import EmailNotValidError, validate_email
 
@@ -35,6 +36,7 @@ def check_address(address: str) -> None:
         )
 
 
+@lru_cache(maxsize=1024)  # the same few addresses are asked for some times on their way out
 def ascii_domain_address(address: str) -> str:
     """The address with its domain in IDNA form; the local part may stay outside ASCII (RFC 6531)."""
     check_address(address)

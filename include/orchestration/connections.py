@@ -50,7 +50,8 @@ async def find_database_url() -> str:
 def smtp_settings() -> "SmtpSettings":
     """The account of Connection `restock_smtp`.
 
-    Extra `from_email` is needed. Extra `security` is none, starttls or tls; without it, Airflow's own
+    Extra `from_email` is needed; `connections` (1) and `max_messages_per_connection` (1000) are of one lane.
+    Extra `security` is none, starttls or tls; without it, Airflow's own
     switches `disable_ssl` and `disable_tls` are honoured, and port 465 means tls.
     """
     from include.messaging.senders.smtp import SmtpSettings
@@ -73,6 +74,8 @@ def smtp_settings() -> "SmtpSettings":
         timeout=float(extra.get("timeout", 30)),
         ca_file=extra.get("ca_file"),
         verify_certificate=bool(extra.get("verify_certificate", True)),
+        connections=int(extra.get("connections", 1)),
+        max_messages_per_connection=int(extra.get("max_messages_per_connection", 1000)),
     )
 
 

@@ -25,15 +25,16 @@ def open_email_lane(number: int) -> Iterator["Lane"]:
     from include.messaging.senders.smtp import SmtpSender
     from include.services.dispatch import Lane
 
-    task_instance = get_current_context()["ti"]
+    task_instance, settings = get_current_context()["ti"], load_settings()
     account = smtp_settings()
     with open_database() as engine:
         yield Lane(
             engine=engine,
             name=f"{task_instance.run_id}, lane {number}, try {task_instance.try_number}",
             sender=SmtpSender(account),
-            recorder=FileSender(load_settings().var_folder / "recorded"),
+            recorder=FileSender(settings.var_folder / "recorded"),
             mailbox=account.mailbox,
             templates=built_in_library(),
             clock=lambda: datetime.now(UTC),
+            journals=settings.journals_folder,
         )

@@ -1,45 +1,39 @@
-"""One lane of the dispatch: claim, check, render, send, mark, until nothing is due (SEMANTICS 5, 6)."""
+"""One lane of the dispatch: claim, check, render, send, mark, until nothing is due (SEMANTICS 5, 6).
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+Three things go on at once. This thread claims and checks, up to a claim ahead of the sending. A second
+one renders, sends over some connections and writes the journal. A third one marks what came of it. What was
+checked is checked again if more than a second passes before it leaves.
+"""
+
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Engine, Row
 
 from include.db.queries import run_query
-from include.domain.delivery import next_attempt, next_look
-from include.domain.request import fold_email
+from include.domain.delivery import next_claim
+from include.domain.rules import RuleSet
 from include.domain.wake import DISPATCH
 from include.errors import ConfigurationError
-from include.messaging.address import AddressRefused, Mailbox
-from include.messaging.message_id import derive_message_id
-from include.messaging.render.library import TemplateError, TemplateLibrary
-from include.messaging.render.mime import build_message
-from include.messaging.senders.base import Envelope, Outcome, Sender
+from include.messaging.render.library import TemplateError
+from include.messaging.senders.base import Sender
+from include.services.channels import take_probe
+from include.services.compose import Composer
 from include.services.due import wake
-from include.services.outbox import LEASE, Delivery, Marks, check, claim, read_delivery
-from include.services.requests import sign_unsubscribe
+from include.services.journal import Journal
+from include.services.lane import Lane
+from include.services.marker import Marker
+from include.services.marks import Key
+from include.services.outbox import LEASE, Parcel, check, claim_keys, find_delivery, read_delivery
+from include.services.outgoing import Outlet
+from include.services.rate_limits import Room, find_room, limits_of, take_tokens
+from include.services.recovery import recover_journals
 from include.services.rules import rules_in_force
+from include.services.verdicts import Verdicts
 
-CHUNK = 100
-MARKED_TOGETHER = 25
+__all__ = ["Lane", "dispatch_lane"]
 
-
-@dataclass
-class Lane:
-    """What a lane works with; `recorder` takes what must not be handed to the provider (SEMANTICS 6.6)."""
-
-    engine: Engine
-    name: str
-    sender: Sender
-    recorder: Sender
-    mailbox: Mailbox
-    templates: TemplateLibrary
-    clock: Callable[[], datetime]
-    channel: str = "EMAIL"
-    counts: Counter[str] = field(default_factory=Counter)
+FIRST_CLAIM = 100
+LONGEST_PAUSE = 1.0
+SECONDS_TO_STOP = 30.0
 
 
 def dispatch_lane(lane: Lane, stop_at: datetime) -> dict[str, int]:
@@ -47,172 +41,146 @@ def dispatch_lane(lane: Lane, stop_at: datetime) -> dict[str, int]:
 
     Raises ConfigurationError at the end when a template is wrong: its messages wait, the others went.
     """
-    problems: list[TemplateError] = []
+    run = _Run(lane)
+    is_whole = False
     try:
-        while lane.clock() < stop_at and _dispatch_chunk(lane, problems):
-            pass
+        run.feed(stop_at)
+        is_whole = True
     finally:
-        lane.sender.close()
-        lane.recorder.close()
-        with lane.engine.begin() as connection:
-            wake(connection, DISPATCH)
-    if problems:
-        raise ConfigurationError(f"{len(problems)} messages wait for their template: {problems[0]}")
-    return {
-        name: lane.counts[name] for name in ("sent", "recorded", "failed", "skipped", "later", "in_doubt")
-    }
+        run.close(is_whole)
+    if run.marker.failure is not None:
+        raise run.marker.failure
+    if run.problems:
+        raise ConfigurationError(f"{len(run.problems)} messages wait for their template: {run.problems[0]}")
+    return lane.summary()
 
 
-def _dispatch_chunk(lane: Lane, problems: list[TemplateError]) -> bool:
-    size = _allowed_claim(lane)
-    message_ids = claim(lane.engine, lane.channel, lane.name, size, lane.clock()) if size else []
-    if not message_ids:
-        return False
-    marks = Marks(lane.name, lane.channel)
-    delivery = read_delivery(lane.engine)
-    with lane.engine.begin() as connection:
-        _, rules = rules_in_force(connection, lane.clock())
-    rows = check(lane.engine, lane.name, message_ids, rules.max_alerts_per_day, lane.clock())
-    sendable = [row for row in rows if _passes(lane, row, marks)]
-    marks.write(lane.engine, lane.clock())
-    _send(lane, delivery, sendable, marks, problems)
-    return True
+class _Run:
+    """One call of dispatch_lane."""
 
-
-def _allowed_claim(lane: Lane) -> int:
-    """How many messages to claim: a paused channel gets nothing until its probe, which is one message."""
-    with lane.engine.connect() as connection:
-        state = run_query(connection, "outbox.find_channel", channel=lane.channel).one()
-    if state.paused_at is None:
-        return CHUNK
-    return 1 if state.probe_at <= lane.clock() else 0
-
-
-def _passes(lane: Lane, row: Row[Any], marks: Marks) -> bool:
-    if row.skip_reason:
-        lane.counts["skipped"] += 1
-        marks.skipped.append((row.message_id, row.skip_reason))
-    elif row.wait_reason:
-        lane.counts["later"] += 1
-        marks.later.append((row.message_id, row.wait_reason, next_look(lane.clock(), row.wait_reason), 0))
-    return not (row.skip_reason or row.wait_reason)
-
-
-def _send(
-    lane: Lane, delivery: Delivery, rows: Sequence[Row[Any]], marks: Marks, problems: list[TemplateError]
-) -> None:
-    by_key = {f"{row.shop_id}/{row.message_key}": row for row in rows}
-    live = [row for row in rows if delivery.is_live_for(fold_email(row.email))]
-    recorded = [row for row in rows if row not in live]
-    leased_at = lane.clock()
-    for sender, group in ((lane.sender, live), (lane.recorder, recorded)):
-        envelopes = _envelopes(lane, delivery, group, marks, problems)
-        for done, (envelope, outcome) in enumerate(sender.send(envelopes), start=1):
-            _note(lane, by_key[envelope.key], outcome, marks, is_recorded=sender is lane.recorder)
-            if done % MARKED_TOGETHER == 0:
-                marks.write(lane.engine, lane.clock())
-                leased_at = _renew(lane, rows, leased_at)
-        marks.write(lane.engine, lane.clock())
-
-
-def _renew(lane: Lane, rows: Sequence[Row[Any]], leased_at: datetime) -> datetime:
-    now = lane.clock()
-    if now - leased_at < LEASE / 3:
-        return leased_at
-    with lane.engine.begin() as connection:
-        run_query(
-            connection,
-            "outbox.renew_lease",
-            lane=lane.name,
-            message_ids=[row.message_id for row in rows],
-            lease_until=now + LEASE,
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._delivery = read_delivery(lane.engine)
+        self._composer = Composer(self._delivery, lane.mailbox, lane.templates)
+        self._rules = RuleSet()
+        self._claim_size = FIRST_CLAIM
+        self._recovered_at: datetime | None = None
+        with lane.engine.connect() as connection:
+            state = run_query(connection, "channel.find_channel", channel=lane.channel).one()
+        self._journal = (
+            Journal(lane.journals, self._delivery.identity, lane.name) if lane.journals is not None else None
         )
-    return now
+        self.marker = Marker(lane, state.refused_addresses)
+        self._live, self._recorded = (self._open_outlet(sender) for sender in (lane.sender, lane.recorder))
 
+    @property
+    def problems(self) -> list[TemplateError]:
+        """Why templates could not be used."""
+        return self._live.problems + self._recorded.problems
 
-def _envelopes(
-    lane: Lane, delivery: Delivery, rows: Sequence[Row[Any]], marks: Marks, problems: list[TemplateError]
-) -> Iterator[Envelope]:
-    for row in rows:
-        try:
-            yield _build(lane, delivery, row)
-        except TemplateError as error:
-            problems.append(error)
-            lane.counts["later"] += 1
-            marks.later.append(
-                (row.message_id, "template_error", next_look(lane.clock(), "template_error"), 0)
-            )
-        except AddressRefused:
-            lane.counts["failed"] += 1
-            marks.failed.append((row.message_id, "invalid_address"))
+    def feed(self, stop_at: datetime) -> None:
+        """Claim, check and hand over until nothing is due."""
+        is_going = True
+        while is_going and self._lane.clock() < stop_at and not self.marker.halted.is_set():
+            began_at, ended_count = self._lane.clock(), self.marker.ended_count
+            is_going = self._feed_once()
+            seconds = (self._lane.clock() - began_at).total_seconds()
+            self._claim_size = next_claim(self._claim_size, self.marker.ended_count - ended_count, seconds)
 
+    def close(self, is_whole: bool) -> None:
+        """End the threads, write what is known and free what did not leave; give up on a stuck connection."""
+        if not is_whole:
+            self.marker.halted.set()
+        is_halted, patience = self.marker.halted.is_set(), None if is_whole else SECONDS_TO_STOP
+        doubtful = [outlet.close(is_halted, patience) for outlet in (self._live, self._recorded)]
+        is_marked = self.marker.close(set().union(*doubtful))
+        if self._journal is not None:
+            self._journal.close(is_marked)
+        if self.marker.failure is None:
+            with self._lane.engine.begin() as connection:
+                wake(connection, DISPATCH)
 
-def _build(lane: Lane, delivery: Delivery, row: Row[Any]) -> Envelope:
-    token = sign_unsubscribe(delivery.link_secret, row.shop_id, row.profile_id)
-    unsubscribe_url = f"mailto:{lane.mailbox.address}?subject=unsubscribe%20{token}"
-    rendered = lane.templates.render_email(row.template, row.locale, _context(row, unsubscribe_url))
-    domain = lane.mailbox.address.rpartition("@")[2]
-    message_id = derive_message_id(f"{row.shop_id}/{row.message_key}", domain, delivery.identity)
-    content = build_message(
-        rendered,
-        key=row.message_key,
-        message_id=message_id,
-        sender=lane.mailbox,
-        recipient=row.email,
-        date=lane.clock(),
-        list_unsubscribe=[unsubscribe_url],
-    )
-    return Envelope(f"{row.shop_id}/{row.message_key}", message_id, lane.mailbox.address, row.email, content)
+    def _feed_once(self) -> bool:
+        """One claim; False when there is nothing to do."""
+        now = self._lane.clock()
+        self._recover(now)
+        with self._lane.engine.begin() as connection:
+            state = run_query(connection, "channel.find_channel", channel=self._lane.channel).one()
+            if state.paused_at is not None and not take_probe(connection, self._lane.channel, now):
+                return False
+            self._delivery = find_delivery(connection)
+            _, self._rules = rules_in_force(connection, now)
+            size = self._claim_size if state.paused_at is None else 1
+            room = find_room(connection, self._lane.channel, limits_of(self._rules), size, now)
+        keys = self._claim(room, now)
+        if not keys:
+            return self._pause_until(room.next_at)
+        self._hand_over(self._within_limits(self._fit(keys)))
+        if state.paused_at is not None:
+            self.marker.wait_until_marked()
+        else:
+            self._live.work.wait_below(size, self.marker.halted)
+            self._recorded.work.wait_below(size, self.marker.halted)
+        return True
 
+    def _recover(self, now: datetime) -> None:
+        """Dead lanes' journals are read long before their leases end: a claim frees what has no lease."""
+        if self._recovered_at is None or now - self._recovered_at >= LEASE / 6:
+            recover_journals(self._lane.engine, self._lane.journals, now)
+            self._recovered_at = now
 
-def _context(row: Row[Any], unsubscribe_url: str) -> dict[str, Any]:
-    return {
-        "first_name": row.first_name,
-        "last_name": row.last_name,
-        "shop": {"name": row.shop_name, "url": row.shop_url},
-        "item": {
-            "id": row.variant_id,
-            "title": row.title or row.variant_id,
-            "url": row.url,
-            "image_url": row.image_url,
-            "price": row.price,
-            "currency": row.currency,
-        },
-        "unsubscribe_url": unsubscribe_url,
-    }
+    def _claim(self, room: Room, now: datetime) -> list[Key]:
+        if room.claim_size < 1:
+            return []
+        return claim_keys(
+            self._lane.engine, self._lane.channel, self._lane.name, room.claim_size, now, room.parked
+        )
 
+    def _pause_until(self, next_at: datetime | None) -> bool:
+        """A rate limit holds back what is due: wait for room. False when nothing is held back."""
+        if next_at is None:
+            return False
+        now = self._lane.clock()
+        self._lane.pause(min(max((next_at - now).total_seconds(), 0.01), LONGEST_PAUSE))
+        return self._lane.clock() > now
 
-def _note(lane: Lane, row: Row[Any], outcome: Outcome, marks: Marks, is_recorded: bool) -> None:
-    if outcome.kind == "sent":
-        lane.counts["recorded" if is_recorded else "sent"] += 1
-        (marks.recorded if is_recorded else marks.sent).append((row.message_id, lane.clock()))
-        return
-    marks.attempts.append((row.message_id, outcome))
-    if outcome.kind == "in_doubt":
-        lane.counts["in_doubt"] += 1
-    elif outcome.kind in ("address_refused", "message_refused"):
-        _give_up(lane, row, outcome, marks)
-    else:
-        _try_later(lane, row, outcome, marks)
+    def _fit(self, keys: Sequence[Key]) -> list[Parcel]:
+        """What may leave now; what may not is marked."""
+        now = self._lane.clock()
+        rows = check(self._lane.engine, self._lane.name, keys, self._rules.max_alerts_per_day, now)
+        fit = []
+        for row in rows:
+            parcel = Parcel(Key(row.shop_id, row.message_id), row, now)
+            if row.skip_reason:
+                self.marker.judge(parcel, Verdicts.skip, row.skip_reason)
+            elif row.wait_reason:
+                self.marker.judge(parcel, Verdicts.wait, row.wait_reason, now)
+            else:
+                fit.append(parcel)
+        return fit
 
+    def _recheck(self, parcels: Sequence[Parcel]) -> Sequence[Parcel]:
+        fit = self._fit([parcel.key for parcel in parcels])
+        self.marker.drop(parcels, kept=fit)
+        return fit
 
-def _give_up(lane: Lane, row: Row[Any], outcome: Outcome, marks: Marks) -> None:
-    lane.counts["failed"] += 1
-    is_address = outcome.kind == "address_refused"
-    marks.failed.append((row.message_id, "invalid_address" if is_address else "undeliverable"))
-    if is_address:
-        marks.suppressed.append(row.message_id)
+    def _within_limits(self, parcels: list[Parcel]) -> list[Parcel]:
+        limits = limits_of(self._rules)
+        if not limits or not parcels:
+            return parcels
+        with self._lane.engine.begin() as connection:
+            allowed, above = take_tokens(connection, self._lane.channel, limits, parcels, self._lane.clock())
+        for parcel, domain in above:
+            self.marker.judge(parcel, Verdicts.park, domain)
+        return allowed
 
+    def _hand_over(self, parcels: Sequence[Parcel]) -> None:
+        self.marker.open(parcels)
+        live = [parcel for parcel in parcels if self._delivery.is_live_for(parcel.row.email)]
+        if len(live) < len(parcels):
+            live_keys = {parcel.key for parcel in live}
+            self._recorded.work.put([parcel for parcel in parcels if parcel.key not in live_keys])
+        self._live.work.put(live)
 
-def _try_later(lane: Lane, row: Row[Any], outcome: Outcome, marks: Marks) -> None:
-    tried = int(outcome.is_tried)
-    due_at = next_attempt(lane.clock(), row.attempt_count + tried, outcome.retry_after)
-    if outcome.kind == "channel_refused":
-        marks.channel_errors.append(outcome)
-    if due_at is None:
-        lane.counts["failed"] += 1
-        marks.failed.append((row.message_id, "undeliverable"))
-        return
-    lane.counts["later"] += 1
-    reason = "channel_paused" if outcome.kind == "channel_refused" or not tried else "temporary_error"
-    marks.later.append((row.message_id, reason, due_at, tried))
+    def _open_outlet(self, sender: Sender) -> Outlet:
+        return Outlet(self._lane, sender, self._composer, self.marker, self._journal, self._recheck)

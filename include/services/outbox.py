@@ -1,6 +1,6 @@
-"""The outbox's state machine: queued -> sending -> sent | failed | skipped (SEMANTICS 6.2)."""
+"""The outbox's state machine: queued -> sending -> sent | failed | skipped, or held (SEMANTICS 6.2, 6.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,12 +8,24 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
-from include.domain.delivery import MOST_CONSECUTIVE_ERRORS, PROBE_AFTER
-from include.domain.wake import DISPATCH, RELEASE
-from include.messaging.senders.base import Outcome
+from include.domain.request import fold_email
+from include.domain.wake import DISPATCH
+from include.services.channels import raise_alert
 from include.services.due import wake
+from include.services.marks import Key, columns
+from include.services.rules import rules_in_force
 
 LEASE = timedelta(minutes=3)
+HELD = "messages_held"
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A claimed message that may leave: what the check read, and when."""
+
+    key: Key
+    row: Row[Any]
+    checked_at: datetime
 
 
 @dataclass(frozen=True)
@@ -25,9 +37,10 @@ class Delivery:
     link_secret: str
     identity: str
 
-    def is_live_for(self, email_key: str) -> bool:
+    def is_live_for(self, email: str) -> bool:
         """Whether a message to this address is handed to the provider."""
         if self.mode == "allow_list":
+            email_key = fold_email(email)
             return email_key in self.allow_list or email_key.rpartition("@")[2] in self.allow_list
         return self.mode == "live"
 
@@ -35,7 +48,12 @@ class Delivery:
 def read_delivery(engine: Engine) -> Delivery:
     """The delivery mode; a database that is not the one for which it was set records only."""
     with engine.connect() as connection:
-        row = run_query(connection, "outbox.find_delivery").one()
+        return find_delivery(connection)
+
+
+def find_delivery(connection: Connection) -> Delivery:
+    """See read_delivery."""
+    row = run_query(connection, "outbox.find_delivery").one()
     is_bound = row.bound_to == row.identity
     return Delivery(
         mode=row.delivery if is_bound else "record_only",
@@ -54,12 +72,43 @@ def set_delivery(engine: Engine, mode: str, allow_list: Sequence[str]) -> None:
 
 
 def requeue_expired(connection: Connection, now: datetime) -> int:
-    """Put messages whose lane died back into the queue (SEMANTICS 6.3)."""
-    return len(run_query(connection, "outbox.requeue_expired", now=now).all())
+    """Messages whose lease ran out go again, or wait for a person (SEMANTICS 6.3); how many.
+
+    On a machine with journals call `recover_journals` first: they know what was sent.
+    """
+    _, rules = rules_in_force(connection, now)
+    expired = run_query(connection, "outbox.requeue_expired", now=now, on_doubt=rules.on_doubt)
+    return _count_doubts(connection, expired.scalars().all(), now)
 
 
-def claim(engine: Engine, channel: str, lane: str, size: int, now: datetime) -> list[int]:
-    """Take messages under a lease, committed before anything is sent."""
+def settle_doubts(connection: Connection, lane: str, keys: Sequence[Key], now: datetime) -> int:
+    """Messages of a lane that were handed over without an answer go again, or wait for a person; how many."""
+    _, rules = rules_in_force(connection, now)
+    settled = run_query(
+        connection, "outbox.settle_doubts", **columns(keys), lane=lane, on_doubt=rules.on_doubt, now=now
+    )
+    return _count_doubts(connection, settled.scalars().all(), now)
+
+
+def claim(
+    engine: Engine,
+    channel: str,
+    lane: str,
+    size: int,
+    now: datetime,
+    rooms: Mapping[str, int] | None = None,
+) -> list[int]:
+    """Take messages under a lease, committed before anything is sent.
+
+    `rooms` says how many parked messages of each limited domain may be taken.
+    """
+    return [key.message_id for key in claim_keys(engine, channel, lane, size, now, rooms or {})]
+
+
+def claim_keys(
+    engine: Engine, channel: str, lane: str, size: int, now: datetime, rooms: Mapping[str, int]
+) -> list[Key]:
+    """See `claim`."""
     with engine.begin() as connection:
         run_query(connection, "outbox.lock_claims", channel=channel)
         requeue_expired(connection, now)
@@ -69,134 +118,56 @@ def claim(engine: Engine, channel: str, lane: str, size: int, now: datetime) -> 
             channel=channel,
             lane=lane,
             claim_size=size,
+            domains=list(rooms),
+            rooms=list(rooms.values()),
             now=now,
             lease_until=now + LEASE,
         )
-        return sorted(claimed.scalars())
+        return sorted(Key(row.shop_id, row.message_id) for row in claimed)
 
 
 def check(
-    engine: Engine, lane: str, message_ids: Sequence[int], alerts_per_day: int, now: datetime
+    engine: Engine, lane: str, keys: Sequence[Key], alerts_per_day: int, now: datetime
 ) -> Sequence[Row[Any]]:
-    """What stands against each claimed message at this moment, in sending order (SEMANTICS 5)."""
+    """What stands against each claimed message at this moment, in sending order (SEMANTICS 5).
+
+    A message that is this lane's no longer is left out.
+    """
     with engine.connect() as connection:
         return run_query(
             connection,
             "outbox.check_claimed",
-            message_ids=list(message_ids),
+            **columns(keys),
             lane=lane,
             max_alerts_per_day=alerts_per_day,
             now=now,
         ).all()
 
 
-class Marks:
-    """What one chunk's messages came to, written in one transaction."""
-
-    def __init__(self, lane: str, channel: str) -> None:
-        self.lane = lane
-        self.channel = channel
-        self.clear()
-
-    def clear(self) -> None:
-        """Forget everything collected."""
-        self.sent: list[tuple[int, datetime]] = []
-        self.recorded: list[tuple[int, datetime]] = []
-        self.skipped: list[tuple[int, str]] = []
-        self.failed: list[tuple[int, str]] = []
-        self.later: list[tuple[int, str, datetime, int]] = []
-        self.attempts: list[tuple[int, Outcome]] = []
-        self.suppressed: list[int] = []
-        self.channel_errors: list[Outcome] = []
-
-    def write(self, engine: Engine, now: datetime) -> None:
-        """Write and forget everything collected; requests that got nothing are settled (SEMANTICS 3.9)."""
-        with engine.begin() as connection:
-            _mark_sent(connection, self.sent, is_recorded_only=False)
-            _mark_sent(connection, self.recorded, is_recorded_only=True)
-            _mark_ended(connection, "outbox.mark_skipped", self.lane, self.skipped, now)
-            _mark_ended(connection, "outbox.mark_failed", self.lane, self.failed, now)
-            _requeue(connection, self.lane, self.later)
-            self._note_attempts(connection, now)
-            self._note_channel(connection, now)
-            _settle(connection, [message_id for message_id, _ in self.skipped + self.failed], now)
-        self.clear()
-
-    def _note_attempts(self, connection: Connection, now: datetime) -> None:
-        for message_id, outcome in self.attempts:
-            run_query(
-                connection,
-                "outbox.record_attempt",
-                message_id=message_id,
-                now=now,
-                outcome=outcome.kind,
-                code=outcome.code,
-                detail=outcome.detail,
-            )
-        for message_id in self.suppressed:
-            run_query(
-                connection,
-                "outbox.suppress_recipient",
-                message_id=message_id,
-                reason="invalid_address",
-                now=now,
-            )
-
-    def _note_channel(self, connection: Connection, now: datetime) -> None:
-        if self.sent:
-            run_query(connection, "outbox.note_channel_success", channel=self.channel)
-        for outcome in self.channel_errors:
-            run_query(
-                connection,
-                "outbox.note_channel_error",
-                channel=self.channel,
-                detail=f"{outcome.code} {outcome.detail}".strip() or outcome.kind,
-                now=now,
-                probe_at=now + PROBE_AFTER,
-                max_consecutive_errors=MOST_CONSECUTIVE_ERRORS,
-            )
+def renew_leases(connection: Connection, lane: str, doubtful: Iterable[Key], now: datetime) -> None:
+    """A lane at work keeps what it holds; what it is in doubt about runs out."""
+    run_query(
+        connection,
+        "outbox.renew_lease",
+        lane=lane,
+        doubtful_ids=[key.message_id for key in doubtful],
+        lease_until=now + LEASE,
+    )
 
 
-def _mark_sent(connection: Connection, sent: list[tuple[int, datetime]], is_recorded_only: bool) -> None:
-    if sent:
-        run_query(
-            connection,
-            "outbox.mark_sent",
-            message_ids=[message_id for message_id, _ in sent],
-            sent_at=[moment for _, moment in sent],
-            is_recorded_only=is_recorded_only,
-        )
+def release_claims(connection: Connection, lane: str, keys: Sequence[Key], reason: str | None) -> None:
+    """What a lane took and did not send is free again, at its old place."""
+    if keys:
+        run_query(connection, "outbox.release_claims", **columns(keys), lane=lane, reason=reason)
 
 
-def _mark_ended(
-    connection: Connection, query: str, lane: str, ended: list[tuple[int, str]], now: datetime
-) -> None:
-    if ended:
-        run_query(
-            connection,
-            query,
-            message_ids=[message_id for message_id, _ in ended],
-            reasons=[reason for _, reason in ended],
-            lane=lane,
-            now=now,
-        )
+def free_dead_lane(connection: Connection, lane: str) -> int:
+    """Free what a dead lane had taken; how many."""
+    return len(run_query(connection, "outbox.free_dead_lane", lane=lane).all())
 
 
-def _requeue(connection: Connection, lane: str, later: list[tuple[int, str, datetime, int]]) -> None:
-    if later:
-        run_query(
-            connection,
-            "outbox.requeue",
-            message_ids=[entry[0] for entry in later],
-            reasons=[entry[1] for entry in later],
-            due_at=[entry[2] for entry in later],
-            attempts=[entry[3] for entry in later],
-            lane=lane,
-        )
-
-
-def _settle(connection: Connection, message_ids: list[int], now: datetime) -> None:
-    if message_ids:
-        row = run_query(connection, "outbox.settle_requests", message_ids=message_ids, now=now).one()
-        if row.returned_count:
-            wake(connection, RELEASE)
+def _count_doubts(connection: Connection, states: Sequence[str], now: datetime) -> int:
+    if "held" in states:
+        detail = "It is not known whether these messages were sent: `restock messages doubts` lists them."
+        raise_alert(connection, HELD, "EMAIL", detail, now)
+    return len(states)

@@ -6,14 +6,16 @@ import json
 import random
 import shutil
 import sys
+import tempfile
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.utils import format_datetime
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from sqlalchemy import Connection, CursorResult
 
@@ -174,6 +176,21 @@ def test_a_release_that_takes_too_many_is_found_out(tmp_path: Path, monkeypatch:
     policy = PolicySettings(initial_days=3, cover_days=2, lead_days_min=2, lead_days_max=5)
     result = replay(ReplayOptions(a_history(tmp_path / "orders.csv.gz"), days=15, policy=policy))
     assert set(faults(result.audit)) == {"over_bound"}
+
+
+def test_a_replay_that_is_interrupted_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(day: date) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    children = psutil.Process().children(recursive=True)
+    orders = a_history(tmp_path / "orders.csv.gz")
+    with pytest.raises(KeyboardInterrupt):
+        replay(ReplayOptions(orders), on_day=interrupt)
+    assert list(tmp_path.iterdir()) == [orders]
+    assert psutil.Process().children(recursive=True) == children
 
 
 @pytest.mark.timeout(1800)

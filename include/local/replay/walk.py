@@ -49,6 +49,7 @@ LANE_TIME = timedelta(minutes=5)
 # A walk's feed is true by construction, so no jump in it is a reason to refuse it, and whoever orders for a
 # whole shop waits for hundreds of articles at once.
 OPEN_LIMITS = {"max_zero_rise_points": "100", "max_risen_points": "100", "max_alerts_per_day": "10000"}
+# One mail per request, whatever the project's own flow files say: else the audit would count their steps.
 FLOW = Flow.model_validate(
     {
         "name": "back_in_stock",

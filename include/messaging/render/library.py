@@ -149,8 +149,10 @@ class TemplateLibrary:
 
 
 def _fill(part: Template, variables: dict[str, Any]) -> str:
-    """Like part.render, but without a copy of the variables for each part."""
-    return "".join(part.root_render_func(part.new_context(variables, shared=True)))
+    """Like part.render, but without a copy of the variables, and of the globals' names, for each part."""
+    environment = part.environment
+    context = environment.context_class(environment, variables, part.name, part.blocks)
+    return "".join(part.root_render_func(context))
 
 
 @cache

@@ -12,6 +12,7 @@ from include.messaging.render.library import RenderedEmail, one_line
 
 # Neither quoted-printable nor base64 can hold "=_", and a plain part that does is encoded.
 _BOUNDARY = "=_restock_part"
+_BOUNDARY_OCTETS = _BOUNDARY.encode()
 _TOP = (
     "MIME-Version: 1.0\r\n"
     "Auto-Submitted: auto-generated\r\n"
@@ -31,6 +32,7 @@ _LONGEST_LINE = 998
 _LONGEST_PLAIN_HEADER = 900
 _BYTES_PER_ENCODED_WORD = 45
 _LINK = re.compile(r"[a-z]+:[\x21-\x3b\x3d\x3f-\x7e]+")
+_MISREAD_REFERENCE = re.compile(rb"&#(?:12[89]|1[345]\d|5[5-7]\d{3});")
 _KEY = re.compile(r"[\x21-\x7e]{1,400}")
 
 
@@ -72,27 +74,51 @@ def build_message(
 
 
 def _part(subtype: str, text: str) -> tuple[bytes, bytes, bytes]:
-    encoding, body = _encode_body(text)
-    return _PARTS[subtype, encoding], body, _LINE_END
-
-
-def _encode_body(text: str) -> tuple[str, bytes]:
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.isascii():
-        return "base64", _base64(text.encode("utf-8", "replace").replace(b"\n", b"\r\n"))
-    body = text.encode().replace(b"\n", b"\r\n")
-    if not _has_long_line(text) and "\0" not in text and _BOUNDARY not in text:
-        return "7bit", body
+    octets = _plain_octets(text) or (_with_references(text) if subtype == "html" else None)
+    if octets is None:
+        return _PARTS[subtype, "base64"], _base64(_with_crlf(text.encode("utf-8", "replace"))), _LINE_END
+    body = _with_crlf(octets)
+    if not _has_long_line(octets) and b"\0" not in octets and _BOUNDARY_OCTETS not in octets:
+        return _PARTS[subtype, "7bit"], body, _LINE_END
     # b2a_qp breaks lines with a bare LF where the text has no line end of its own.
-    return "quoted-printable", binascii.b2a_qp(body).replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    quoted = _with_crlf(binascii.b2a_qp(body))
+    return _PARTS[subtype, "quoted-printable"], quoted, _LINE_END
 
 
-def _has_long_line(text: str) -> bool:
+def _plain_octets(text: str) -> bytes | None:
+    return text.encode() if text.isascii() else None
+
+
+def _with_references(html: str) -> bytes | None:
+    """The page in ASCII with character references; None where base64 is shorter, or they would be misread.
+
+    They are read as they stand inside `<style>` and `<script>`, and those of control characters as others.
+    """
+    octets = html.encode("ascii", "xmlcharrefreplace")
+    if len(octets) * 3 > len(html) * 4 or _MISREAD_REFERENCE.search(octets):
+        return None
+    lower_case = octets.lower()
+    for element in (b"style", b"script"):
+        start = lower_case.find(b"<" + element)
+        while start >= 0:
+            end = lower_case.find(b"</" + element, start)
+            if b"&#" in lower_case[start:end]:
+                return None
+            start = lower_case.find(b"<" + element, max(end, start + 1))
+    return octets
+
+
+def _with_crlf(octets: bytes) -> bytes:
+    if b"\r" in octets:
+        octets = octets.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return octets.replace(b"\n", b"\r\n")
+
+
+def _has_long_line(octets: bytes) -> bool:
     """Looks for a line end only once per longest line: a split of the text takes 20 times as long."""
     start = 0
-    while len(text) - start > _LONGEST_LINE:
-        line_end = text.rfind("\n", start, start + _LONGEST_LINE + 1)
+    while len(octets) - start > _LONGEST_LINE:
+        line_end = octets.rfind(b"\n", start, start + _LONGEST_LINE + 1)
         if line_end < 0:
             return True
         start = line_end + 1

@@ -1,6 +1,6 @@
 """What a sender takes and what it answers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -16,13 +16,17 @@ OutcomeKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One message ready to leave; `key` is the outbox key, `content` the whole message in bytes."""
+    """One message ready to leave; `key` is the outbox key, `content` the whole message in bytes.
+
+    `is_crlf` promises that CRLF are its only line ends, so that nobody has to look.
+    """
 
     key: str
     message_id: str
     sender: str = field(repr=False)
     recipient: str = field(repr=False)
     content: bytes = field(repr=False)
+    is_crlf: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +46,21 @@ class Outcome:
 
 
 class Sender(Protocol):
-    """A way out; one sender serves one lane and is not shared between threads."""
+    """A way out; one sender serves one lane and is not shared between threads.
+
+    `leaving` is called right before a message's content leaves: from then until its outcome it is in doubt if
+    the process dies. At most one message per connection is.
+    """
 
     channel: str
+    leaving: Callable[[Envelope], None]
 
     def send(self, batch: Iterable[Envelope]) -> Iterator[tuple[Envelope, Outcome]]:
-        """Each envelope with its outcome, in order and as soon as it is known; never raises for a message.
+        """Each envelope with its outcome, as soon as it is known; never raises for a message.
 
-        The next message's content leaves only when the next outcome is asked for: what was yielded
-        can be recorded first. Ending the iteration early sends nothing further.
+        A message's content leaves only when the outcome before it on its connection was taken and the next
+        one is asked for: what was yielded can be recorded first. Ending the iteration early sends nothing
+        further; what had left until then gets no outcome.
         """
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from include.messaging.senders.base import Envelope, Outcome
@@ -17,6 +17,7 @@ class FileSender:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.leaving: Callable[[Envelope], None] = lambda _: None
         folder.mkdir(parents=True, exist_ok=True)
 
     def send(self, batch: Iterable[Envelope]) -> Iterator[tuple[Envelope, Outcome]]:

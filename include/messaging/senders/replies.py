@@ -23,11 +23,10 @@ def classify(stage: Stage, code: int, text: str, recipient: str = "") -> Outcome
     """
     match = _ENHANCED.match(text)
     enhanced = match[1] if match else ""
-    return Outcome(
-        kind=_kind(stage, code, enhanced),
-        code=f"{code} {enhanced}".strip(),
-        detail=redact(text, recipient),
-    )
+    kind = _kind(stage, code, enhanced)
+    # Nobody reads how a message was taken: cleaning those words would cost as much as rendering a part.
+    detail = "" if kind == "sent" else redact(text, recipient)
+    return Outcome(kind, f"{code} {enhanced}".strip(), detail)
 
 
 def _kind(stage: Stage, code: int, enhanced: str) -> OutcomeKind:

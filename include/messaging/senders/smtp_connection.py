@@ -7,14 +7,18 @@ the content of N+1 waits until N is answered, so that at most one message per co
 import contextlib
 import re
 import smtplib
+import time
 from collections import deque
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeVar
 
 from include.messaging.address import AddressRefused, ascii_domain_address
 from include.messaging.senders.base import Envelope, Outcome
 from include.messaging.senders.replies import Stage, classify, redact
+from include.messaging.senders.reply_reader import ReplyReader
 from include.messaging.senders.smtp_session import SessionRefused
 
+_Answer = TypeVar("_Answer")
 _Command = tuple[Literal["rset"] | Stage, bytes]
 
 _END_OF_CONTENT = b".\r\n"
@@ -32,7 +36,7 @@ class ConnectionLost(Exception):
 
 
 class SmtpConnection:
-    """One session, one message in flight at a time."""
+    """One session, one message in flight at a time: offer, hand over, conclude."""
 
     def __init__(self, smtp: smtplib.SMTP, final_timeout: float) -> None:
         if smtp.sock is None:
@@ -41,39 +45,79 @@ class SmtpConnection:
         self.answered_count = 0
         self._smtp = smtp
         self._socket = smtp.sock
+        self._replies = ReplyReader(smtp.sock)
         self._timeout = smtp.timeout
         self._final_timeout = final_timeout
+        self._concludes_until = 0.0
         self._is_pipelining = smtp.has_extn("pipelining")
+        self._has_size = smtp.has_extn("size")
+        self._takes_8_bits = smtp.has_extn("8bitmime")
+        self._takes_utf8 = smtp.has_extn("smtputf8")
         self._size_limit = _size_limit(smtp)
         self._announced: Envelope | None = None
+        self._in_flight: Envelope | None = None
         self._unanswered: deque[_Command] = deque()
         self._needs_reset = False
 
-    def deliver(self, envelope: Envelope, following: Envelope | None = None) -> Outcome:
-        """Hand one message over; `following`, if given, must be the next to be delivered here.
+    def offer(self, envelope: Envelope) -> Outcome | None:
+        """Ask whether the server takes this message: None when it waits for the content, else why not.
 
         Raises ConnectionLost, after which the connection takes nothing more.
         """
-        unfit = self._unfit(envelope)
-        if unfit:
-            return unfit
-        try:
-            refusal = self._offer(envelope)
-        except ConnectionLost:
-            self.is_usable = False
-            raise
-        outcome = refusal or self._hand_over(envelope, following)
+        refusal = self._unfit(envelope)
+        if refusal is None:
+            refusal = self._spoiled_by_loss(self._ask, envelope)
+            self.answered_count += int(refusal is not None)
+        return refusal
+
+    def hand_over(self, envelope: Envelope, following: Envelope | None) -> None:
+        """Send the content, and the commands of `following`, which must be the next to be offered here.
+
+        Raises ConnectionLost.
+        """
+        self._in_flight = envelope
+        self._concludes_until = time.monotonic() + self._final_timeout
+        self._spoiled_by_loss(self._send_content, envelope, following)
+
+    def conclude(self) -> Outcome:
+        """The answer to the content that was handed over; raises ConnectionLost."""
+        envelope, self._in_flight = self._in_flight, None
+        assert envelope is not None
         self.answered_count += 1
+        try:
+            self._socket.settimeout(max(0.001, self._concludes_until - time.monotonic()))
+            outcome = classify("content", *self._read(is_content_sent=True), envelope.recipient)
+            self._socket.settimeout(self._timeout)
+        except ConnectionLost as lost:
+            self.is_usable = False
+            if lost.outcome.code.startswith("421"):
+                return lost.outcome
+            raise
+        self.is_usable = outcome.kind != "in_doubt"
         return outcome
 
     @property
-    def has_announced(self) -> bool:
-        """Whether the server waits for the content of a message."""
-        return self._announced is not None
+    def seconds_left(self) -> float:
+        """How long the answer to the content may still take."""
+        return max(0.0, self._concludes_until - time.monotonic())
+
+    @property
+    def has_octets(self) -> bool:
+        """Whether an answer is here already, unseen by the operating system."""
+        return self._replies.has_octets
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the server waits for the content of a message, or we for its answer."""
+        return self._announced is not None or self._in_flight is not None
+
+    def fileno(self) -> int:
+        """For select()."""
+        return self._socket.fileno()
 
     def close(self) -> None:
         """Leave politely where the session stands between two messages, else just hang up."""
-        if self.is_usable and not self.has_announced:
+        if self.is_usable and not self.is_waiting:
             self._socket.settimeout(_SECONDS_FOR_QUIT)
             with contextlib.suppress(OSError):
                 self._smtp.quit()
@@ -89,13 +133,20 @@ class SmtpConnection:
         if self._size_limit and len(envelope.content) > self._size_limit:
             detail = f"the message has {len(envelope.content)} bytes; the server takes {self._size_limit}"
             return Outcome("message_refused", detail=detail, is_tried=False)
-        if not addresses.isascii() and not self._smtp.has_extn("smtputf8"):
+        if not addresses.isascii() and not self._takes_utf8:
             return Outcome("message_refused", detail="the server does not offer SMTPUTF8", is_tried=False)
-        if not envelope.content.isascii() and not self._smtp.has_extn("8bitmime"):
+        if not envelope.content.isascii() and not self._takes_8_bits:
             return Outcome("message_refused", detail="the server does not offer 8BITMIME", is_tried=False)
         return None
 
-    def _offer(self, envelope: Envelope) -> Outcome | None:
+    def _spoiled_by_loss(self, step: Callable[..., _Answer], *given: Envelope | None) -> _Answer:
+        try:
+            return step(*given)
+        except ConnectionLost:
+            self.is_usable = False
+            raise
+
+    def _ask(self, envelope: Envelope) -> Outcome | None:
         """MAIL, RCPT and DATA: None when the server wants the content, else why not."""
         if self._announced is None:
             self._announce(envelope)
@@ -116,7 +167,7 @@ class SmtpConnection:
     def _commands(self, envelope: Envelope) -> list[_Command]:
         sender = ascii_domain_address(envelope.sender)
         recipient = ascii_domain_address(envelope.recipient)
-        parameters = f" SIZE={len(envelope.content)}" if self._smtp.has_extn("size") else ""
+        parameters = f" SIZE={len(envelope.content)}" if self._has_size else ""
         if not envelope.content.isascii():
             parameters += " BODY=8BITMIME"
         if not (sender + recipient).isascii():
@@ -149,24 +200,13 @@ class SmtpConnection:
                 break
         return refusal
 
-    def _hand_over(self, envelope: Envelope, following: Envelope | None) -> Outcome:
-        content = _wire_form(envelope.content)
+    def _send_content(self, envelope: Envelope, following: Envelope | None) -> None:
+        content = _wire_form(envelope)
         announcement = b""
         if following is not None and self._is_pipelining and self._unfit(following) is None:
             self._announce(following)
             announcement = b"".join(command for _, command in self._unanswered)
-        try:
-            self._write(content + announcement, certain=len(content))
-            self._socket.settimeout(self._final_timeout)
-            outcome = classify("content", *self._read(is_content_sent=True), envelope.recipient)
-            self._socket.settimeout(self._timeout)
-        except ConnectionLost as lost:
-            self.is_usable = False
-            if lost.outcome.code.startswith("421"):
-                return lost.outcome
-            raise
-        self.is_usable = outcome.kind != "in_doubt"
-        return outcome
+        self._write(content + announcement, certain=len(content))
 
     def _write(self, octets: bytes, certain: int | None = None) -> None:
         """Write all; when that fails, the content counts as sent if its first `certain` bytes went out."""
@@ -181,10 +221,9 @@ class SmtpConnection:
 
     def _read(self, is_content_sent: bool = False) -> tuple[int, str]:
         try:
-            code, text = self._smtp.getreply()
+            code, words = self._replies.read()
         except OSError as error:
             raise _lost(redact(str(error)), is_content_sent) from error
-        words = text.decode("utf-8", "replace")
         if code == 421:
             raise ConnectionLost(classify("content", code, words), is_content_sent=False)
         if not 200 <= code <= 599:
@@ -198,12 +237,11 @@ def _lost(detail: str, is_content_sent: bool = False) -> ConnectionLost:
     )
 
 
-def _wire_form(content: bytes) -> bytes:
+def _wire_form(envelope: Envelope) -> bytes:
     """The content with CRLF line ends, dots at line starts doubled, and its end (RFC 5321 4.5.2)."""
-    line_ends = content.count(b"\r\n")
-    if content.count(b"\n") != line_ends or content.count(b"\r") != line_ends:
-        content = _LONE_LINE_END.sub(b"\r\n", content)
-    content = content.replace(b"\r\n.", b"\r\n..")
+    content = envelope.content if envelope.is_crlf else _LONE_LINE_END.sub(b"\r\n", envelope.content)
+    if b"\n." in content:
+        content = content.replace(b"\r\n.", b"\r\n..")
     if content.startswith(b"."):
         content = b"." + content
     end = _END_OF_CONTENT if content.endswith(b"\r\n") or not content else b"\r\n" + _END_OF_CONTENT

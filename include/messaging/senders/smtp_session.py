@@ -12,6 +12,7 @@ from include.messaging.address import Mailbox
 from include.messaging.senders.base import Outcome, OutcomeKind
 from include.messaging.senders.replies import Stage, classify, redact
 
+MOST_CONNECTIONS = 100
 Security = Literal["none", "starttls", "tls"]
 
 
@@ -37,6 +38,7 @@ class SmtpSettings:
     verify_certificate: bool = True
     helo_name: str | None = None
     max_messages_per_connection: int = 1000
+    connections: int = 1
     reconnect_pauses: tuple[float, ...] = (0.0, 1.0, 5.0)
 
     def __post_init__(self) -> None:
@@ -57,6 +59,10 @@ class SmtpSettings:
             raise ConfigurationError(
                 f"{where}: max_messages_per_connection is {self.max_messages_per_connection}; "
                 "allowed are 1 and more."
+            )
+        if not 1 <= self.connections <= MOST_CONNECTIONS:
+            raise ConfigurationError(
+                f"{where}: connections is {self.connections}; allowed are 1 to {MOST_CONNECTIONS} per lane."
             )
 
     @property

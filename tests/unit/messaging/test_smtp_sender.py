@@ -1,6 +1,7 @@
 import re
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from html import unescape
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -308,7 +309,7 @@ def test_a_rendered_mail_arrives_as_it_was_rendered(server):
     message = message_from_bytes(server.mails[0].content, policy=policy.default)
     assert message["Subject"] == rendered.subject
     for subtype, text in (("plain", rendered.text), ("html", rendered.html)):
-        assert message.get_body((subtype,)).get_content().splitlines() == text.splitlines()
+        assert unescape(message.get_body((subtype,)).get_content()).splitlines() == text.splitlines()
 
 
 def test_outcomes_hold_no_address(server):

@@ -1,0 +1,59 @@
+"""A checked message as the bytes that leave (SEMANTICS 6.4, 8)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from include.messaging.address import Mailbox
+from include.messaging.message_id import derive_message_id
+from include.messaging.render.library import TemplateLibrary
+from include.messaging.render.mime import build_message
+from include.messaging.senders.base import Envelope
+from include.services.outbox import Delivery
+from include.services.unsubscribe_link import UnsubscribeLinks
+
+
+class Composer:
+    """Renders and builds the mails of one lane."""
+
+    def __init__(self, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary) -> None:
+        self._mailbox = mailbox
+        self._templates = templates
+        self._identity = delivery.identity
+        self._domain = mailbox.address.rpartition("@")[2]
+        self._links = UnsubscribeLinks(delivery.link_secret, mailbox.address)
+
+    def compose(self, row: Row[Any], now: datetime) -> Envelope:
+        """The mail for a row of `outbox.check_claimed`; raises TemplateError or AddressRefused."""
+        key = f"{row.shop_id}/{row.message_key}"
+        unsubscribe_url = self._links.link_for(row.shop_id, row.profile_id)
+        rendered = self._templates.render_email(row.template, row.locale, _context(row, unsubscribe_url))
+        message_id = derive_message_id(key, self._domain, self._identity)
+        content = build_message(
+            rendered,
+            key=row.message_key,
+            message_id=message_id,
+            sender=self._mailbox,
+            recipient=row.email,
+            date=now,
+            list_unsubscribe=(unsubscribe_url,),
+        )
+        return Envelope(key, message_id, self._mailbox.address, row.email, content, is_crlf=True)
+
+
+def _context(row: Row[Any], unsubscribe_url: str) -> dict[str, Any]:
+    return {
+        "first_name": row.first_name,
+        "last_name": row.last_name,
+        "shop": {"name": row.shop_name, "url": row.shop_url},
+        "item": {
+            "id": row.variant_id,
+            "title": row.title or row.variant_id,
+            "url": row.url,
+            "image_url": row.image_url,
+            "price": row.price,
+            "currency": row.currency,
+        },
+        "unsubscribe_url": unsubscribe_url,
+    }

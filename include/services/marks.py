@@ -1,0 +1,133 @@
+"""What became of messages, written as sets in one transaction (SEMANTICS 6.2)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from include.db.copy import copy_array
+from include.db.queries import run_query
+from include.domain.wake import RELEASE
+from include.messaging.senders.base import Outcome
+from include.services.due import wake
+
+
+class Key(NamedTuple):
+    """The primary key of a message."""
+
+    shop_id: str
+    message_id: int
+
+
+class Later(NamedTuple):
+    """A message that waits: `due_at` None keeps its place, `tries` reached the provider."""
+
+    key: Key
+    reason: str
+    due_at: datetime | None
+    tries: int = 0
+    parked_domain: str | None = None
+
+
+@dataclass
+class Marks:
+    """What some messages of a lane came to."""
+
+    sent: list[tuple[Key, datetime]] = field(default_factory=list)
+    recorded: list[tuple[Key, datetime]] = field(default_factory=list)
+    skipped: list[tuple[Key, str]] = field(default_factory=list)
+    failed: list[tuple[Key, str]] = field(default_factory=list)
+    later: list[Later] = field(default_factory=list)
+    attempts: list[tuple[Key, Outcome]] = field(default_factory=list)
+    suppressed: list[Key] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return any(vars(self).values())
+
+    def write(self, connection: Connection, lane: str, now: datetime) -> None:
+        """Write everything; requests that got nothing are settled (SEMANTICS 3.9)."""
+        mark_sent(connection, self.sent)
+        mark_sent(connection, self.recorded, is_recorded_only=True)
+        _end(connection, "mark.skipped", lane, self.skipped, now)
+        _end(connection, "mark.failed", lane, self.failed, now)
+        _requeue(connection, lane, self.later)
+        _record_attempts(connection, self.attempts, now)
+        if self.suppressed:
+            run_query(
+                connection,
+                "mark.suppress_recipients",
+                **columns(self.suppressed),
+                reason="invalid_address",
+                now=now,
+            )
+        _settle(connection, [key for key, _ in self.skipped + self.failed], now)
+
+
+def columns(keys: Sequence[Key]) -> dict[str, str]:
+    """Keys as the two array parameters of a block; as text, since psycopg writes lists item by item."""
+    return {
+        "shop_ids": copy_array([key.shop_id for key in keys]),
+        "message_ids": copy_array([str(key.message_id) for key in keys]),
+    }
+
+
+def mark_sent(
+    connection: Connection, sent: Sequence[tuple[Key, datetime]], is_recorded_only: bool = False
+) -> None:
+    """Sent, also when the message is somebody else's by now: it left, and that is what counts."""
+    if sent:
+        run_query(
+            connection,
+            "mark.sent",
+            **columns([key for key, _ in sent]),
+            sent_at=copy_array([moment.isoformat() for _, moment in sent]),
+            is_recorded_only=is_recorded_only,
+        )
+
+
+def _end(connection: Connection, query: str, lane: str, ended: list[tuple[Key, str]], now: datetime) -> None:
+    if ended:
+        run_query(
+            connection,
+            query,
+            **columns([key for key, _ in ended]),
+            reasons=[reason for _, reason in ended],
+            lane=lane,
+            now=now,
+        )
+
+
+def _requeue(connection: Connection, lane: str, later: list[Later]) -> None:
+    if later:
+        run_query(
+            connection,
+            "mark.requeue",
+            **columns([entry.key for entry in later]),
+            reasons=[entry.reason for entry in later],
+            due_at=[entry.due_at for entry in later],
+            attempts=[entry.tries for entry in later],
+            parked_domains=[entry.parked_domain for entry in later],
+            lane=lane,
+        )
+
+
+def _record_attempts(connection: Connection, attempts: list[tuple[Key, Outcome]], now: datetime) -> None:
+    if attempts:
+        run_query(
+            connection,
+            "mark.record_attempts",
+            **columns([key for key, _ in attempts]),
+            outcomes=[outcome.kind for _, outcome in attempts],
+            codes=[outcome.code for _, outcome in attempts],
+            details=[outcome.detail for _, outcome in attempts],
+            now=now,
+        )
+
+
+def _settle(connection: Connection, keys: list[Key], now: datetime) -> None:
+    if keys:
+        row = run_query(connection, "mark.settle_requests", **columns(keys), now=now).one()
+        if row.returned_count:
+            wake(connection, RELEASE)
