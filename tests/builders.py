@@ -208,6 +208,8 @@ class World:
             mailbox=Mailbox("shop@shop.example", "Demo"),
             templates=built_in_library(),
             clock=lambda: self.now,
+            journals=self.folder / "journals",
+            marks_every=timedelta(0),
         )
         return dispatch_lane(work, self.now + timedelta(minutes=5))
 

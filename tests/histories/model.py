@@ -1,0 +1,198 @@
+"""What Restock must decide, as slowly and plainly as it can be said: the rules of SEMANTICS, one by one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from include.domain.delivery import next_attempt
+from include.domain.rules import RuleSet
+from tests.histories.story import Ask
+
+NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass
+class Want:
+    """One request with everything that happens to it."""
+
+    email: str
+    variant_id: str
+    asked_at: datetime
+    restock_after: datetime | None
+    not_before: datetime | None
+    state: str = "waiting"
+    minimum: int = 0
+    told_at: datetime | None = None
+    message_due_at: datetime | None = None
+    tries: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in ("waiting", "released")
+
+
+@dataclass
+class Shelf:
+    """One variant."""
+
+    units: int = 0
+    is_known: bool = False
+    is_open: bool = False
+    missed: int = 0
+    last_below: int = 0
+    confirmations: int = 0
+    closed_at: datetime | None = None
+    restocked_at: datetime | None = None
+    event_count: int = 0
+    next_release_at: datetime | None = None
+
+
+@dataclass
+class BatchNote:
+    """What a batch was made from."""
+
+    variant_id: str
+    at: datetime
+    units: int
+    in_flight: int
+    told: list[Want]
+
+
+@dataclass
+class Model:
+    """The whole shop."""
+
+    rules: RuleSet
+    max_stock_age: timedelta
+    shelves: dict[str, Shelf] = field(default_factory=dict)
+    wants: list[Want] = field(default_factory=list)
+    suppressed: set[str] = field(default_factory=set)
+    batches: list[BatchNote] = field(default_factory=list)
+    good_at: datetime = NEVER
+    refused_at: datetime = NEVER
+
+    def ask(self, ask: Ask, asked_at: datetime, now: datetime) -> None:
+        """3.3: who has an open request keeps it; 3.5; a day between two alerts to one person for one variant."""
+        mine = [w for w in self.wants if (w.email, w.variant_id) == (ask.email, ask.variant_id)]
+        if any(want.is_open for want in mine):
+            return
+        told = [want.told_at for want in mine if want.told_at]
+        self.wants.append(
+            Want(
+                email=ask.email,
+                variant_id=ask.variant_id,
+                asked_at=asked_at,
+                restock_after=now if ask.needs_restock else None,
+                not_before=max(told) + timedelta(hours=24) if told else None,
+            )
+        )
+
+    def cancel(self, email: str, variant_id: str) -> None:
+        """3.6."""
+        for want in self.wants:
+            if (want.email, want.variant_id) == (email, variant_id) and want.is_open:
+                want.state = "cancelled"
+
+    def observe(self, levels: dict[str, float], now: datetime) -> None:
+        """A complete full pull (2.4, 2.5, 2.6)."""
+        self.good_at = now
+        for variant, shelf in self.shelves.items():
+            if variant in levels:
+                shelf.missed = 0
+                self._see(shelf, math.floor(max(0, levels[variant])), now)
+            elif shelf.is_known:
+                shelf.missed += 1
+                if shelf.missed >= self.rules.confirm_absent:
+                    self._see(shelf, 0, now)
+
+    def _see(self, shelf: Shelf, units: int, now: datetime) -> None:
+        is_first, shelf.is_known = not shelf.is_known, True
+        shelf.units = units
+        if units < self.rules.min_inventory:
+            if shelf.is_open or is_first:
+                shelf.closed_at = now
+            shelf.is_open, shelf.confirmations, shelf.last_below = False, 0, units
+        elif is_first:
+            shelf.is_open = True
+        elif not shelf.is_open:
+            has_risen = units - shelf.last_below >= self.rules.min_restock
+            shelf.confirmations = shelf.confirmations + 1 if has_risen else 0
+            if shelf.confirmations >= self.rules.confirm_pulls:
+                self._open(shelf, now)
+
+    def _open(self, shelf: Shelf, now: datetime) -> None:
+        shelf.is_open, shelf.confirmations = True, 0
+        if shelf.closed_at is None or now - shelf.closed_at >= timedelta(minutes=self.rules.min_out_minutes):
+            shelf.event_count += 1
+            shelf.restocked_at = now
+
+    def is_stale(self, now: datetime) -> bool:
+        """2.7."""
+        return self.refused_at > self.good_at or now - self.good_at > self.max_stock_age
+
+    def release(self, now: datetime) -> None:
+        """4.1 for every variant."""
+        for variant, shelf in self.shelves.items():
+            self._release_one(variant, shelf, now)
+
+    def _release_one(self, variant: str, shelf: Shelf, now: datetime) -> None:
+        if not shelf.is_open or (0 < shelf.missed < self.rules.confirm_absent) or self.is_stale(now):
+            return
+        queue = sorted(
+            (w for w in self.wants if w.variant_id == variant and w.state == "waiting"),
+            key=lambda want: want.asked_at,
+        )
+        queue = [want for want in queue if self._is_eligible(want, shelf, now)]
+        in_flight = sum(1 for w in self.wants if w.variant_id == variant and w.state == "released")
+        allowed: float = math.inf
+        if self.rules.customers_per_unit != "all":
+            if shelf.next_release_at is not None and now < shelf.next_release_at:
+                return
+            allowed = shelf.units * self.rules.customers_per_unit - in_flight
+            if allowed <= 0:
+                return
+        told: list[Want] = []
+        for want in queue:
+            if len(told) >= allowed:
+                break
+            if want.email in self.suppressed:
+                want.state = "skipped"
+                continue
+            told.append(want)
+        for want in told:
+            want.state, want.minimum = "released", self.rules.min_inventory
+            want.tries, want.message_due_at = 0, now
+        if told:
+            self.batches.append(BatchNote(variant, now, shelf.units, in_flight, told))
+            if self.rules.customers_per_unit != "all":
+                shelf.next_release_at = now + timedelta(minutes=self.rules.wait_minutes)
+
+    def _is_eligible(self, want: Want, shelf: Shelf, now: datetime) -> bool:
+        if want.not_before is not None and want.not_before > now:
+            return False
+        return want.restock_after is None or (
+            shelf.restocked_at is not None and want.restock_after < shelf.restocked_at
+        )
+
+    def dispatch(self, temporary: set[str], now: datetime) -> list[tuple[str, str]]:
+        """5 and 6.2, for mails of back in stock; who was told about what."""
+        told = []
+        for want in self.wants:
+            if want.state != "released" or want.message_due_at is None or want.message_due_at > now:
+                continue
+            shelf = self.shelves[want.variant_id]
+            if want.email in self.suppressed:
+                want.state = "skipped"
+            elif not shelf.is_open or shelf.units < want.minimum:
+                want.state = "waiting"
+            elif self.is_stale(now) or 0 < shelf.missed < self.rules.confirm_absent:
+                continue
+            elif want.email in temporary:
+                want.tries += 1
+                want.message_due_at = next_attempt(now, want.tries, None)
+            else:
+                want.state, want.told_at = "notified", now
+                told.append((want.email, want.variant_id))
+        return told
