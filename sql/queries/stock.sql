@@ -248,6 +248,8 @@ compared AS (
         coalesce(before.added_units, 0) + greatest(counted.units - coalesce(before.units, counted.units), 0)
             AS added_units,
         CASE
+            -- Missing from a pull is no observation of the stock: it neither confirms nor refutes.
+            WHEN counted.is_absent THEN coalesce(before.confirmations, 0)
             WHEN counted.units - coalesce(before.last_below, 0) >= :min_restock
                 THEN coalesce(before.confirmations, 0) + 1
             ELSE 0
