@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from include.messaging.senders.base import Outcome
-from include.services.channels import note_errors, note_success
+from include.services.channels import PAUSED, note_errors, note_success
 from include.services.lane import Lane
 from include.services.marks import Key, Marks
 from include.services.outbox import LEASE, Parcel, release_claims, renew_leases
@@ -74,6 +74,13 @@ class Marker:
             for key in gone:
                 self._open.pop(key, None)
 
+    def halt(self, reason: str) -> None:
+        """Nothing more should leave; what did not is free again with this reason."""
+        with self._changed:
+            self._reason = reason
+            self.halted.set()
+            self._changed.notify_all()
+
     def fail(self, error: BaseException) -> None:
         """A thread of the lane failed: stop everything, and raise its error in the end."""
         with self._changed:
@@ -133,8 +140,7 @@ class Marker:
         if news.has_success:
             note_success(connection, self._lane.channel, now)
         if (news.errors or news.refusals) and self._note_errors(connection, news, now):
-            self._reason = "channel_paused"
-            self.halted.set()
+            self.halt(PAUSED)
 
     def _note_errors(self, connection: Connection, news: ChannelNews, now: datetime) -> bool:
         return note_errors(

@@ -12,12 +12,11 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from include.db.queries import run_query
-from include.domain.rules import RuleSet
+from include.domain.rules import WHOLE_CHANNEL
 from include.services.outbox import Parcel
 
 # A bucket holds what may leave in this time, so that no second sees much more than its limit.
 BURST_SECONDS = 0.25
-_WHOLE_CHANNEL = ""
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,6 @@ class Room:
     claim_size: int
     parked: Mapping[str, int] = field(default_factory=dict)
     next_at: datetime | None = None
-
-
-def limits_of(rules: RuleSet) -> dict[str, float]:
-    """Mails per second by recipient domain; '' is the whole channel."""
-    whole = {} if rules.email_per_second is None else {_WHOLE_CHANNEL: rules.email_per_second}
-    return whole | rules.email_per_domain
 
 
 def find_room(
@@ -51,7 +44,7 @@ def find_room(
         burst_seconds=BURST_SECONDS,
         now=now,
     ).all()
-    whole = [row for row in rows if row.domain == _WHOLE_CHANNEL and row.token_count is not None]
+    whole = [row for row in rows if row.domain == WHOLE_CHANNEL and row.token_count is not None]
     parked = [row for row in rows if row.has_parked]
     size = min([claim_size, *(row.token_count for row in whole)])
     rooms = {row.domain: size if row.token_count is None else row.token_count for row in parked}
@@ -102,4 +95,4 @@ def _share_out(
 
 def _buckets_of(parcel: Parcel, limits: Mapping[str, float]) -> list[str]:
     domain = parcel.row.email.rpartition("@")[2].casefold()
-    return [bucket for bucket in (domain, _WHOLE_CHANNEL) if bucket in limits]
+    return [bucket for bucket in (domain, WHOLE_CHANNEL) if bucket in limits]

@@ -47,7 +47,7 @@ class Verdicts:
 
     def refuse(self, parcel: Parcel, outcome: Outcome, now: datetime) -> None:
         """The message did not leave, or nobody knows."""
-        if outcome.is_tried:
+        if outcome.is_tried or outcome.kind == "message_refused":
             self.marks.attempts.append((parcel.key, outcome))
         if outcome.kind == "in_doubt":
             self._counts["in_doubt"] += 1
@@ -70,8 +70,7 @@ class Verdicts:
 
     def park(self, parcel: Parcel, full_domain: str) -> None:
         """It waits at its place until its domain, or without one the channel, has room."""
-        self._counts["later"] += 1
-        self.marks.later.append(Later(parcel.key, "rate_limit", None, parked_domain=full_domain or None))
+        self._wait_at_its_place(parcel, "rate_limit", full_domain or None)
 
     def fail(self, parcel: Parcel, reason: str) -> None:
         """It is given up."""
@@ -116,7 +115,10 @@ class Verdicts:
             if outcome.retry_after:
                 self._probe_at = now + timedelta(seconds=outcome.retry_after)
         reason = "channel_paused" if is_channels_fault else "temporary_error"
-        self._requeue(parcel, reason, now, outcome.retry_after, tries=int(outcome.is_tried))
+        if outcome.is_tried or outcome.retry_after:
+            self._requeue(parcel, reason, now, outcome.retry_after, tries=int(outcome.is_tried))
+        else:
+            self._wait_at_its_place(parcel, reason)
 
     def _requeue(
         self, parcel: Parcel, reason: str, now: datetime, retry_after: float | None, tries: int
@@ -127,6 +129,10 @@ class Verdicts:
             return
         self._counts["later"] += 1
         self.marks.later.append(Later(parcel.key, reason, due_at, tries))
+
+    def _wait_at_its_place(self, parcel: Parcel, reason: str, full_domain: str | None = None) -> None:
+        self._counts["later"] += 1
+        self.marks.later.append(Later(parcel.key, reason, None, parked_domain=full_domain))
 
     def _forget_channel(self, has_success: bool = False) -> None:
         self._has_success = has_success
