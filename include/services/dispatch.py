@@ -71,7 +71,7 @@ class _Run:
         self._journal = (
             Journal(lane.journals, self._delivery.identity, lane.name) if lane.journals is not None else None
         )
-        self.marker = Marker(lane, state.refused_addresses)
+        self.marker = Marker(lane, state.consecutive_errors, state.refused_addresses)
         self._live, self._recorded = (self._open_outlet(sender) for sender in (lane.sender, lane.recorder))
 
     @property

@@ -24,12 +24,12 @@ class Marker:
     the first error of any of the lane's threads.
     """
 
-    def __init__(self, lane: Lane, refusals: int) -> None:
+    def __init__(self, lane: Lane, errors: int, refusals: int) -> None:
         self.halted = threading.Event()
         self.failure: BaseException | None = None
         self.ended_count = 0
         self._lane = lane
-        self._verdicts = Verdicts(lane.counts, refusals)
+        self._verdicts = Verdicts(lane.counts, errors, refusals)
         self._open: dict[Key, Parcel] = {}
         self._doubtful: set[Key] = set()
         self._changed = threading.Condition()
@@ -63,6 +63,8 @@ class Marker:
             self._open.pop(parcel.key, None)
             self.ended_count += 1
             verdict(self._verdicts, parcel, *details)
+            if self._verdicts.is_over:
+                self.halted.set()
             if not self._is_pending:
                 self._is_pending = True
                 self._changed.notify_all()
