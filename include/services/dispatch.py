@@ -65,6 +65,7 @@ class _Run:
         self._rules = RuleSet()
         self._claim_size = FIRST_CLAIM
         self._is_probing = False
+        self._is_parked = False
         self._recovered_at: datetime | None = None
         with lane.engine.connect() as connection:
             state = run_query(connection, "channel.find_channel", channel=lane.channel).one()
@@ -117,7 +118,7 @@ class _Run:
             room = find_room(connection, self._lane.channel, self._rules.email_limits(), size, now)
         keys = self._claim(room, now)
         if not keys:
-            return self._pause_until(room.next_at)
+            return self._find_parked() or self._pause_until(room.next_at)
         self._hand_over(self._within_limits(self._fit(keys)))
         if self._is_probing:
             self.marker.wait_until_marked()
@@ -138,6 +139,13 @@ class _Run:
         return claim_keys(
             self._lane.engine, self._lane.channel, self._lane.name, room.claim_size, now, room.parked
         )
+
+    def _find_parked(self) -> bool:
+        """Whether this lane parked something since it last looked; then it can be claimed now."""
+        was_parked, self._is_parked = self._is_parked, False
+        if was_parked:
+            self.marker.wait_until_written()
+        return was_parked
 
     def _pause_until(self, next_at: datetime | None) -> bool:
         """A rate limit holds back what is due: wait for room. False when nothing is held back."""
@@ -184,6 +192,7 @@ class _Run:
             allowed, above = take_tokens(connection, self._lane.channel, limits, parcels, self._lane.clock())
         for parcel, domain in above:
             self.marker.judge(parcel, Verdicts.park, domain)
+            self._is_parked = True
         return allowed
 
     def _hand_over(self, parcels: Sequence[Parcel]) -> None:

@@ -117,12 +117,13 @@ class Journal:
         while not self._is_closing:
             self._is_wanted.wait(SYNC_SECONDS)
             self._is_wanted.clear()
-            with self._writing:
-                if self._unwritten:
-                    self._write()
-            if self._line_count != synced_count:
-                synced_count = self._line_count
-                with contextlib.suppress(OSError):  # _turn closed the file, after a sync of its own
+            # A full disk stops the lane at its next offer; a file that _turn closed was synced there.
+            with contextlib.suppress(OSError):
+                with self._writing:
+                    if self._unwritten:
+                        self._write()
+                if self._line_count != synced_count:
+                    synced_count = self._line_count
                     os.fdatasync(self._file)
 
 

@@ -95,6 +95,11 @@ class Marker:
         with self._changed:
             self._changed.wait_for(lambda: self.halted.is_set() or self._is_idle())
 
+    def wait_until_written(self) -> None:
+        """Until what is known by now is written, or all is halted."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.halted.is_set() or not (self._is_pending or self._is_writing))
+
     def close(self, leaving: Collection[Key]) -> bool:
         """Write what is left and free what did not leave, save what is `leaving`; whether all is known."""
         with self._changed:

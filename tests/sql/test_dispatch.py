@@ -11,7 +11,6 @@ from include.services.outbox import claim
 from include.services.requests import cancel_request, unsubscribe
 from tests.builders import World, a_row
 
-
 queued_world = World.queue_alerts
 
 
