@@ -130,7 +130,7 @@ class TemplateLibrary:
             return TemplateError(f"Template {error.name or template}, line {error.lineno}: {error.message}")
         if isinstance(error, TemplateNotFound):
             return TemplateError(
-                f"Template '{template}' includes '{redact(error.name or '')}', which does not exist."
+                f"Template '{template}' includes '{redact(str(error.name))}', which does not exist."
             )
         path, line = self._place(error)
         named = isinstance(error, (UndefinedError, SecurityError))
