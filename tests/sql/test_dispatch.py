@@ -292,7 +292,7 @@ def test_a_connection_that_hangs_beyond_all_patience_sends_nothing_that_was_free
 
     hanging = Hanging()
     with pytest.raises(ConnectionError):
-        world.dispatch(sender=hanging)
+        world.dispatch(sender=hanging, journals=None)
     assert messages(world) == [("sending", None), ("queued", None), ("queued", None)]
     goes_on.set()
     assert has_ended.wait(30)
