@@ -21,6 +21,34 @@ BEGIN
     EXECUTE format('DROP TABLE IF EXISTS %I', stage_name(snapshot));
 END $$;
 
+CREATE FUNCTION public.effective_rules(of_rule_set bigint, of_shop text, of_variant text, of_product text, of_collections text[]) RETURNS TABLE(changed jsonb, origins jsonb)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT
+        jsonb_object_agg(entry.key, entry.value ORDER BY rank.place),
+        jsonb_object_agg(entry.key, override.scope || ' ' || override.target ORDER BY rank.place)
+    FROM rule_override AS override
+    CROSS JOIN LATERAL (
+        SELECT (override.precedence, override.priority, override.shop_id IS NOT NULL, override.target) AS place
+    ) AS rank
+    CROSS JOIN LATERAL jsonb_each(override.rules) AS entry
+    WHERE
+        override.rule_set_id = of_rule_set
+        AND (override.shop_id IS NULL OR override.shop_id = of_shop)
+        AND (override.scope, override.target) IN (
+            SELECT 'shop', of_shop COLLATE "C"
+            UNION ALL
+            SELECT 'product', of_product
+            UNION ALL
+            SELECT 'variant', of_variant
+            UNION ALL
+            SELECT 'collection', unnest(of_collections)
+        )
+$$;
+
+COMMENT ON FUNCTION public.effective_rules(of_rule_set bigint, of_shop text, of_variant text, of_product text, of_collections text[]) IS 'What overrides change for one variant, rule -> value and rule -> origin, the narrowest last; NULL: nothing. Its
+specification is include/domain/overrides.py: resolve_rules. Join it LATERAL, and only where the set has overrides.';
+
 CREATE FUNCTION public.is_counted(location_id text, included text[], excluded text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS $$
@@ -464,6 +492,30 @@ ALTER TABLE public.restock_event ALTER COLUMN restock_event_id ADD GENERATED ALW
     CACHE 1
 );
 
+CREATE TABLE public.rule_override (
+    rule_set_id bigint NOT NULL,
+    entry_number integer NOT NULL,
+    scope text NOT NULL,
+    target text NOT NULL COLLATE pg_catalog."C",
+    shop_id text COLLATE pg_catalog."C",
+    priority integer NOT NULL,
+    rules jsonb NOT NULL,
+    precedence smallint GENERATED ALWAYS AS (
+CASE scope
+    WHEN 'shop'::text THEN 1
+    WHEN 'collection'::text THEN 2
+    WHEN 'product'::text THEN 3
+    ELSE 4
+END) STORED NOT NULL,
+    CONSTRAINT rule_override_scope_check CHECK ((scope = ANY (ARRAY['shop'::text, 'collection'::text, 'product'::text, 'variant'::text])))
+);
+
+COMMENT ON TABLE public.rule_override IS 'Rules of a set that hold for some variants only (SEMANTICS 4.9).';
+
+COMMENT ON COLUMN public.rule_override.shop_id IS 'NULL: every shop.';
+
+COMMENT ON COLUMN public.rule_override.rules IS 'Rule -> value, validated like the Variable of the same name.';
+
 CREATE TABLE public.rule_set (
     rule_set_id bigint NOT NULL,
     min_inventory bigint NOT NULL,
@@ -741,6 +793,9 @@ ALTER TABLE ONLY public.enrolment
 ALTER TABLE ONLY public.restock_event
     ADD CONSTRAINT one_event_per_opening UNIQUE (shop_id, variant_id, cycle);
 
+ALTER TABLE ONLY public.rule_override
+    ADD CONSTRAINT one_override_per_target UNIQUE NULLS NOT DISTINCT (rule_set_id, scope, target, shop_id);
+
 ALTER TABLE ONLY public.snapshot
     ADD CONSTRAINT one_snapshot_per_window UNIQUE (shop_id, window_key);
 
@@ -761,6 +816,9 @@ ALTER TABLE ONLY public.report_queue
 
 ALTER TABLE ONLY public.restock_event
     ADD CONSTRAINT restock_event_pkey PRIMARY KEY (shop_id, restock_event_id);
+
+ALTER TABLE ONLY public.rule_override
+    ADD CONSTRAINT rule_override_pkey PRIMARY KEY (rule_set_id, entry_number);
 
 ALTER TABLE ONLY public.rule_set
     ADD CONSTRAINT rule_set_pkey PRIMARY KEY (rule_set_id);
@@ -888,6 +946,9 @@ ALTER TABLE ONLY public.profile
 
 ALTER TABLE ONLY public.rejected_row
     ADD CONSTRAINT rejected_row_shop_id_snapshot_id_fkey FOREIGN KEY (shop_id, snapshot_id) REFERENCES public.snapshot(shop_id, snapshot_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.rule_override
+    ADD CONSTRAINT rule_override_rule_set_id_fkey FOREIGN KEY (rule_set_id) REFERENCES public.rule_set(rule_set_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.send_rate
     ADD CONSTRAINT send_rate_channel_fkey FOREIGN KEY (channel) REFERENCES public.channel(channel);
