@@ -149,9 +149,16 @@ def _read_entry(entry: Any) -> RuleOverride:
         raise ValueError(
             f"{', '.join(unknown)} can't be set here; allowed are {', '.join(VariantRules.model_fields)}"
         )
-    spelled = {name: one if isinstance(one, str) else json.dumps(one) for name, one in override.rules.items()}
+    spelled = {name: _spell(one) for name, one in override.rules.items()}
     rules = VariantRules.model_validate(spelled).model_dump(mode="json", include=set(spelled))
     return override.model_copy(update={"rules": rules})
+
+
+def _spell(value: Any) -> str:
+    """As a Variable would hold it, so that both are read alike."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _list_problems(error: ValueError) -> list[str]:

@@ -7,14 +7,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
 
 from include.domain.overrides import RuleOverride, read_overrides
-from include.domain.variant_rules import VariantRules, allowed_values, rule
+from include.domain.variant_rules import VariantRules, allowed_values, none_if_empty, rule
 from include.errors import ConfigurationError
 
 VARIABLE_PREFIX = "restock_"
-
-
-def _none_if_empty(value: Any) -> Any:
-    return None if value == "" else value
 
 
 def _read_json(value: Any) -> Any:
@@ -75,7 +71,7 @@ class RuleSet(VariantRules):
         "What becomes of a message when a crash left it unknown whether it was sent: it goes again under the "
         "same Message-ID, or a person decides (restock messages doubts).",
     )
-    email_per_second: Annotated[Rate | None, BeforeValidator(_none_if_empty)] = rule(
+    email_per_second: Annotated[Rate | None, BeforeValidator(none_if_empty)] = rule(
         None,
         "empty (no limit) or a number of mails per second above 0, fractions included",
         "E-mails that leave per second at most, by all lanes of all machines together.",
@@ -146,6 +142,8 @@ def _describe_problem(field: str, value: str, problem: Any) -> str:
 
 
 def _as_text(default: object) -> str:
+    if isinstance(default, bool):
+        return str(default).lower()
     if isinstance(default, float):
         return f"{default:g}"
     return str(default) if default else ""

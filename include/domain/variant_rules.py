@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic.fields import FieldInfo
 
 
@@ -15,6 +15,11 @@ def allowed_values(field: FieldInfo) -> str:
     """What is allowed for a threshold, for people."""
     extra = field.json_schema_extra
     return str(extra["allowed"]) if isinstance(extra, dict) else ""
+
+
+def none_if_empty(value: Any) -> Any:
+    """An empty Variable means None where None is allowed."""
+    return None if value == "" else value
 
 
 class VariantRules(BaseModel):
@@ -45,6 +50,52 @@ class VariantRules(BaseModel):
     )
     min_out_minutes: float = rule(
         0.0, "a number of minutes from 0", "A shorter time out of stock is no restock.", ge=0, le=525_600
+    )
+    ordering: Literal["oldest", "newest", "vip_first", "lottery"] = rule(
+        "oldest",
+        "'oldest', 'newest', 'vip_first' or 'lottery'",
+        "Whose turn it is: 'vip_first' takes people with restock_vip_property first, 'lottery' draws anew per batch.",
+    )
+    vip_property: Annotated[str, StringConstraints(min_length=1, max_length=100)] = rule(
+        "vip",
+        "a name of 1 to 100 characters",
+        "Profile property of those who come first under 'vip_first'; false, no, 0 and empty do not count.",
+    )
+    basis: Literal["on_hand", "added"] = rule(
+        "on_hand",
+        "'on_hand' or 'added'",
+        "Units that size a batch: all in stock, or only those added since the last batch.",
+    )
+    sizing: Literal["people", "wanted_units"] = rule(
+        "people",
+        "'people' or 'wanted_units'",
+        "What fills a batch: each person once, or the units that each person wants.",
+    )
+    allow_overtaking: bool = rule(
+        False,
+        "'true' or 'false'",
+        "With wanted_units: whether smaller wishes may pass one that no longer fits into the batch.",
+    )
+    subtract_invited_hours: float = rule(
+        0.0,
+        "a number of hours from 0",
+        "People told in these last hours still count against the stock; 0 counts them no more.",
+        ge=0,
+        le=8_784,
+    )
+    approval_above: Annotated[
+        Annotated[int, Field(ge=0, le=10**12)] | None, BeforeValidator(none_if_empty)
+    ] = rule(
+        None,
+        "empty (no approval) or a whole number from 0",
+        "A batch of more people waits until a person approves it in Airflow (Dag approve_batch).",
+    )
+    approval_hours: float = rule(
+        24.0,
+        "a number of hours above 0, fractions included",
+        "How long a batch waits for approval; then nobody is told until the wait has passed.",
+        gt=0,
+        le=8_784,
     )
 
     def people_allowed(self) -> int | None:
