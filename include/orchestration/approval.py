@@ -7,6 +7,7 @@ from airflow.providers.standard.operators.hitl import HITLOperator
 from airflow.sdk import Context
 
 from include.orchestration.connections import open_database
+from include.orchestration.defaults import DEFAULT_ARGS
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -22,6 +23,8 @@ class AskAboutBatch(HITLOperator):
         super().__init__(
             subject="A batch to approve", options=[APPROVE, REJECT], defaults=REJECT, **arguments
         )
+        # Airflow takes it for the time to wait for an answer, which `execute` sets, and drops it.
+        self.execution_timeout = DEFAULT_ARGS["execution_timeout"]
 
     def execute(self, context: Context) -> None:
         """Ask with the batch's own figures, and for as long as its rule says."""
