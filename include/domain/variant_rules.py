@@ -1,8 +1,9 @@
 """The thresholds that may differ by shop, collection, product and variant (SEMANTICS 4.9)."""
 
+import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
 
@@ -15,6 +16,15 @@ def allowed_values(field: FieldInfo) -> str:
     """What is allowed for a threshold, for people."""
     extra = field.json_schema_extra
     return str(extra["allowed"]) if isinstance(extra, dict) else ""
+
+
+def _read_locations(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.strip() else None
+
+
+Locations = Annotated[tuple[str, ...] | None, BeforeValidator(_read_locations)]
 
 
 class VariantRules(BaseModel):
@@ -45,6 +55,22 @@ class VariantRules(BaseModel):
     )
     min_out_minutes: float = rule(
         0.0, "a number of minutes from 0", "A shorter time out of stock is no restock.", ge=0, le=525_600
+    )
+    oversell: Literal["count_units", "always_in_stock"] = rule(
+        "count_units",
+        "'count_units' or 'always_in_stock'",
+        "A variant that is sold on when out of stock: count its real units, or call it always in stock and never "
+        "announce it.",
+    )
+    included_locations: Locations = rule(
+        None,
+        'empty (what shops.yaml says, else all) or a JSON list such as ["north", "south"]',
+        "Locations whose stock counts.",
+    )
+    excluded_locations: Locations = rule(
+        None,
+        'empty (what shops.yaml says, else none) or a JSON list such as ["warehouse"]',
+        "Locations whose stock does not count.",
     )
 
     def people_allowed(self) -> int | None:

@@ -9,13 +9,13 @@ from include.catalog.archive import Archive, Manifest, StorePath
 from include.catalog.base import Connector
 from include.db.queries import run_query
 from include.domain.gates import SnapshotFigures, find_refusals, name_conflict
-from include.domain.rules import RuleSet
 from include.domain.shop import Shop
 from include.domain.wake import DISPATCH, RELEASE
 from include.domain.window import Window
 from include.errors import SnapshotRefused
 from include.services.due import wake
-from include.services.openings import Openings, judge_touched
+from include.services.late import find_summary, insert_late
+from include.services.openings import Rulebook, judge_touched
 from include.services.rules import rules_in_force
 from include.services.shops import register_shop
 from include.services.staging import Staged, stage_rows
@@ -81,12 +81,19 @@ def detect_changes(
         if snapshot.detected_at is None:
             archive = Archive(archive_root, shop.id, window)
             _restage_if_lost(connection, shop, connector, archive, snapshot)
-            return _detect(connection, shop.id, snapshot, now)
+            counts = _detect(connection, shop.id, snapshot, now)
+        else:
+            counts = _recall_counts(snapshot)
+        return counts | find_summary(connection, shop.id, snapshot_id)
+
+
+def _recall_counts(snapshot: Row[Any]) -> dict[str, int]:
     return {
         "changed": snapshot.changed_count,
         "opened": snapshot.opened_count,
         "closed": snapshot.closed_count,
         "events": snapshot.event_count,
+        "held": snapshot.held_count,
     }
 
 
@@ -213,38 +220,48 @@ def _restage_if_lost(
 
 
 def _detect(connection: Connection, shop_id: str, snapshot: Row[Any], now: datetime) -> dict[str, int]:
-    _, rules = rules_in_force(connection, now)
-    changed = 0
-    openings = Openings(0, 0, 0)
-    if not snapshot.is_late:
-        changed = _write_changes(connection, shop_id, snapshot, rules)
-        openings = judge_touched(connection, shop_id, snapshot.snapshot_id, rules, snapshot.observed_at, now)
+    rulebook = Rulebook(*rules_in_force(connection, now))
+    if snapshot.is_late:
+        summary, openings = insert_late(connection, shop_id, snapshot, rulebook, now)
+        changed = summary.changes_added + summary.changes_moved + summary.changes_removed
+    else:
+        changed = _write_changes(connection, shop_id, snapshot, rulebook)
+        openings = judge_touched(
+            connection, shop_id, snapshot.snapshot_id, rulebook, snapshot.observed_at, now
+        )
     counts = {
         "changed": changed,
         "opened": openings.opened,
         "closed": openings.closed,
         "events": openings.events,
+        "held": openings.held,
     }
     _finish_detect(connection, shop_id, snapshot.snapshot_id, counts, now)
     return counts
 
 
-def _write_changes(connection: Connection, shop_id: str, snapshot: Row[Any], rules: RuleSet) -> int:
+def _write_changes(connection: Connection, shop_id: str, snapshot: Row[Any], rulebook: Rulebook) -> int:
     here = {"shop_id": shop_id, "snapshot_id": snapshot.snapshot_id}
     observed = {**here, "observed_at": snapshot.observed_at}
+    is_full = snapshot.kind == "full"
     run_query(connection, "stock.clear_work")
     run_query(connection, "stock.clear_touched")
     run_query(
         connection,
         "stock.collect_differences",
         **observed,
-        is_full=snapshot.kind == "full",
-        confirm_absent=rules.confirm_absent,
+        is_full=is_full,
+        confirm_absent=rulebook.rules.confirm_absent,
     )
     run_query(connection, "stock.refresh_catalog", **observed)
     run_query(connection, "stock.write_levels", **observed)
     changed = run_query(connection, "stock.append_changes", **observed).rowcount
-    run_query(connection, "stock.touch_variants", **here)
+    run_query(connection, "stock.append_presence", **observed)
+    run_query(connection, "stock.touch_variants", snapshot_id=snapshot.snapshot_id)
+    if run_query(connection, "shop.take_recount", shop_id=shop_id).one_or_none():
+        run_query(connection, "stock.touch_miscounted", **here, **rulebook.counting)
+    run_query(connection, "stock.touch_bundles", **here)
+    run_query(connection, "stock.touch_unconfirmed", **here, is_full=is_full)
     run_query(connection, "stock.clear_work")
     return changed
 
@@ -262,6 +279,7 @@ def _finish_detect(
         opened_count=counts["opened"],
         closed_count=counts["closed"],
         event_count=counts["events"],
+        held_count=counts["held"],
     )
     run_query(connection, "stock.wake_messages_waiting_for_stock", shop_id=shop_id, now=now)
     run_query(connection, "snapshot.drop_stage", snapshot_id=snapshot_id)

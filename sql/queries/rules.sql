@@ -32,7 +32,7 @@ FROM shop
 ORDER BY shop_id;
 
 -- name: recall_last_below
--- The last units below another minimum, out of the history, for variants that are closed but would be open.
+-- The last units below another minimum, out of the history, for touched variants that are closed.
 UPDATE variant_stock AS stock
 SET last_below = coalesce(recalled.units, stock.last_below)
 FROM (
@@ -43,20 +43,35 @@ FROM (
         SELECT
             change.variant_id,
             change.observed_at,
+            closed.minimum,
             sum(change.quantity - coalesce(change.previous_quantity, 0)) OVER (
                 PARTITION BY change.variant_id ORDER BY change.observed_at
             ) AS total
         FROM stock_change AS change
         JOIN shop ON shop.shop_id = change.shop_id
-        JOIN variant_stock AS closed
-            ON closed.shop_id = change.shop_id AND closed.variant_id = change.variant_id
+        JOIN (
+            SELECT
+                variant_stock.variant_id,
+                CASE
+                    WHEN CAST(:has_overrides AS boolean)
+                        THEN minimum_of(:rule_set_id, :shop_id, variant_stock.variant_id, :min_inventory)
+                    ELSE :min_inventory
+                END AS minimum
+            FROM variant_stock
+            WHERE
+                variant_stock.shop_id = :shop_id
+                AND NOT variant_stock.is_open
+                AND variant_stock.variant_id IN (
+                    SELECT touched_variant.variant_id
+                    FROM touched_variant
+                    WHERE touched_variant.snapshot_id = :snapshot_id
+                )
+        ) AS closed ON closed.variant_id = change.variant_id
         WHERE
             change.shop_id = :shop_id
             AND is_counted(change.location_id, shop.included_locations, shop.excluded_locations)
-            AND NOT closed.is_open
-            AND closed.units >= :min_inventory
     ) AS running
-    WHERE running.total < :min_inventory
+    WHERE running.total < running.minimum
     ORDER BY running.variant_id, running.observed_at DESC
 ) AS recalled
 WHERE stock.shop_id = :shop_id AND stock.variant_id = recalled.variant_id;

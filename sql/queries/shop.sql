@@ -15,7 +15,10 @@ ON CONFLICT (shop_id) DO UPDATE
         locale = excluded.locale,
         included_locations = excluded.included_locations,
         excluded_locations = excluded.excluded_locations,
-        max_stock_age = excluded.max_stock_age
+        max_stock_age = excluded.max_stock_age,
+        needs_recount = shop.needs_recount
+        OR (shop.included_locations, shop.excluded_locations)
+        IS DISTINCT FROM (excluded.included_locations, excluded.excluded_locations)
     WHERE
         (shop.name, shop.currency, shop.time_zone, shop.locale, shop.included_locations, shop.excluded_locations,
             shop.max_stock_age)
@@ -32,3 +35,10 @@ SELECT
     currency
 FROM shop
 WHERE shop_id = :shop_id;
+
+-- name: take_recount
+-- Whether the locations or bundles of a shop changed since its last detect; asked once.
+UPDATE shop
+SET needs_recount = false
+WHERE shop_id = :shop_id AND needs_recount
+RETURNING shop_id;

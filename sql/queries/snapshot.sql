@@ -152,6 +152,7 @@ SELECT
     snapshot.opened_count,
     snapshot.closed_count,
     snapshot.event_count,
+    snapshot.held_count,
     EXISTS (
         SELECT 1
         FROM snapshot AS newer
@@ -172,7 +173,8 @@ SET
     changed_count = :changed_count,
     opened_count = :opened_count,
     closed_count = :closed_count,
-    event_count = :event_count
+    event_count = :event_count,
+    held_count = :held_count
 WHERE shop_id = :shop_id AND snapshot_id = :snapshot_id;
 
 -- name: list_snapshots
