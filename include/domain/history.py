@@ -260,8 +260,8 @@ class VariantWalk:
         if self.state is None or self.state.is_open == (self.state.units >= rules.min_inventory):
             return
         below = [units for units in self._units_seen if units < rules.min_inventory]
-        if not self.state.is_open and below:
-            self.state = replace(self.state, last_below=below[-1])
+        if not self.state.is_open:
+            self.state = replace(self.state, last_below=below[-1] if below else None)
         self._step(self.state.units, at)
 
 

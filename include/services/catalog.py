@@ -12,7 +12,7 @@ from include.domain.gates import SnapshotFigures, find_refusals, name_conflict
 from include.domain.shop import Shop
 from include.domain.wake import DISPATCH, RELEASE
 from include.domain.window import Window
-from include.errors import SnapshotRefused
+from include.errors import FeedMissing, SnapshotRefused
 from include.services.due import wake
 from include.services.late import find_summary, insert_late
 from include.services.openings import Rulebook, judge_touched
@@ -24,19 +24,26 @@ from include.services.staging import Staged, stage_rows
 def pull_window(
     engine: Engine, shop: Shop, connector: Connector, archive_root: StorePath, window: Window, now: datetime
 ) -> dict[str, str]:
-    """Make sure that the window is archived; `source` is 'archive', 'live', or 'none' where it is too late.
+    """Make sure that the window is archived; `source` is 'archive', 'live', 'dated', or 'none'.
 
-    The present is never pulled for a window whose successor has ended (SEMANTICS 2.8).
+    The present is never pulled for a window whose successor has ended: 'none' says that nothing was recorded. A
+    feed whose address is dated knows its past (SEMANTICS 2.8).
     """
     with engine.begin() as connection:
         register_shop(connection, shop, now)
     archive = Archive(archive_root, shop.id, window)
     if archive.exists():
         return {"source": "archive", "archive": archive.key}
-    if not window.allows_live_pull(now):
+    is_present = window.allows_live_pull(now)
+    if not is_present and not connector.knows_the_past:
         return {"source": "none", "archive": archive.key}
-    connector.pull(window, archive, now)
-    return {"source": "live", "archive": archive.key}
+    try:
+        connector.pull(window, archive, now)
+    except FeedMissing:
+        if is_present:
+            raise
+        return {"source": "none", "archive": archive.key}
+    return {"source": "live" if is_present else "dated", "archive": archive.key}
 
 
 def load_snapshot(
@@ -127,9 +134,10 @@ def _load(
     try:
         staged = stage_rows(connection, shop.id, snapshot.snapshot_id, connector.read(archive))
         savepoint.commit()
-        figures = _measure(connection, shop.id, snapshot.snapshot_id, staged)
+        figures = _measure(connection, shop.id, snapshot.snapshot_id, staged, manifest)
         baseline = _find_baseline(connection, shop.id, manifest.observed_at)
-        refusals = [] if snapshot.accepted_reason else find_refusals(figures, baseline, rules)
+        is_full = snapshot.kind == "full"
+        refusals = [] if snapshot.accepted_reason else find_refusals(figures, baseline, rules, is_full)
     except SnapshotRefused as refused:
         savepoint.rollback()
         figures, refusals = None, [str(refused)]
@@ -137,12 +145,14 @@ def _load(
     return _open_snapshot(connection, shop, window, manifest)
 
 
-def _measure(connection: Connection, shop_id: str, snapshot_id: int, staged: Staged) -> SnapshotFigures:
+def _measure(
+    connection: Connection, shop_id: str, snapshot_id: int, staged: Staged, manifest: Manifest
+) -> SnapshotFigures:
     conflict = run_query(connection, "snapshot.find_conflict", snapshot_id=snapshot_id).one_or_none()
     if conflict is None:
         repeated = run_query(connection, "snapshot.drop_repeated_rows", snapshot_id=snapshot_id)
         staged.row_count -= repeated.rowcount
-    measured = run_query(connection, "snapshot.measure_stage", shop_id=shop_id, snapshot_id=snapshot_id).one()
+    measured = _measure_stage(connection, shop_id, snapshot_id, manifest.observed_at)
     return SnapshotFigures(
         row_count=staged.row_count,
         reject_count=staged.reject_count,
@@ -150,8 +160,17 @@ def _measure(connection: Connection, shop_id: str, snapshot_id: int, staged: Sta
         zero_count=measured.zero_count,
         risen_count=measured.risen_count,
         conflicting_key=_name_conflict(conflict),
+        dated_at=manifest.last_modified,
         first_reject=next((f"line {row.line_number}, {row.reason}" for row in staged.rejects), None),
     )
+
+
+def _measure_stage(connection: Connection, shop_id: str, snapshot_id: int, observed_at: datetime) -> Row[Any]:
+    here = {"shop_id": shop_id, "snapshot_id": snapshot_id}
+    at = {"shop_id": shop_id, "observed_at": observed_at}
+    if run_query(connection, "snapshot.is_late", **at).scalar_one():
+        return run_query(connection, "snapshot.measure_late_stage", **here, observed_at=observed_at).one()
+    return run_query(connection, "snapshot.measure_stage", **here).one()
 
 
 def _name_conflict(conflict: Row[Any] | None) -> str | None:
@@ -166,7 +185,9 @@ def _find_baseline(connection: Connection, shop_id: str, observed_at: datetime) 
     ).one_or_none()
     if row is None:
         return None
-    return SnapshotFigures(row.row_count, row.reject_count, row.variant_count, row.zero_count)
+    return SnapshotFigures(
+        row.row_count, row.reject_count, row.variant_count, row.zero_count, dated_at=row.dated_at
+    )
 
 
 def _settle(
@@ -186,6 +207,7 @@ def _settle(
         "reject_count": staged.reject_count,
         "observed_at": manifest.observed_at,
         "source": manifest.source,
+        "dated_at": manifest.last_modified,
         "now": now,
     }
     if refusals or figures is None:

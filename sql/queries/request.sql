@@ -221,6 +221,7 @@ SELECT
     stock.next_release_at,
     stock.next_check_at,
     stock.hold_reason,
+    stock.guard_reason,
     own_batch.batch_id,
     own_batch.decided_at,
     own_batch.units AS batch_units,
