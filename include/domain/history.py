@@ -210,29 +210,40 @@ class VariantWalk:
         self.openings: list[Opening] = []
 
     def walk(self, moments: Sequence[Moment]) -> None:
-        """Observe every moment, and between two every full snapshot that a confirmation waits for."""
+        """Observe every moment, and between two what else moved the variant then."""
         for number, moment in enumerate(moments):
             until = moments[number + 1].at if number + 1 < len(moments) else None
+            while not number and self._later and self._later[-1][0] < moment.at:
+                self._apply(*self._later.pop())
             self._observe(moment, moment.at)
-            for snapshot in self._awaited_until(moment.at, until):
-                self._observe(moment, snapshot)
-        self._catch_up(None)
+            self._go_on(moment, until)
 
-    def _awaited_until(self, at: datetime, until: datetime | None) -> Iterable[datetime]:
+    def _go_on(self, moment: Moment, until: datetime | None) -> None:
+        """Rule changes, releases, and the full snapshots that a confirmation waits for, in the order of time."""
+        while True:
+            snapshot = self._awaited_snapshot()
+            change = self._later[-1][0] if self._later else None
+            coming = [at for at in (snapshot, change) if at is not None and (until is None or at < until)]
+            if not coming:
+                return
+            if snapshot == min(coming):
+                self._observe(moment, snapshot)
+            else:
+                self._apply(*self._later.pop())
+
+    def _awaited_snapshot(self) -> datetime | None:
         grid = self._given.grid
-        place = bisect_right(grid, at)
-        while self._is_confirming() and place < len(grid) and (until is None or grid[place] < until):
-            yield grid[place]
-            place += 1
+        if self.at is None or not self._is_confirming():
+            return None
+        place = bisect_right(grid, self.at)
+        return grid[place] if place < len(grid) else None
 
     def _is_confirming(self) -> bool:
         return self.state is not None and self.state.confirmations > 0 and not self.state.is_open
 
     def _observe(self, moment: Moment, at: datetime) -> None:
-        self._catch_up(at)
         self.moment = moment
-        units = sellable_units(moment.available, moment.standing, self._rules)
-        self._step(units, at)
+        self._step(sellable_units(moment.available, moment.standing, self._rules), at)
 
     def _step(self, units: int, at: datetime) -> None:
         assert self.moment is not None
@@ -247,22 +258,23 @@ class VariantWalk:
             units_before = before.units if before else None
             self.openings.append(Opening(self.state.cycle, at, units_before, units))
 
-    def _catch_up(self, until: datetime | None) -> None:
-        while self._later and (until is None or self._later[-1][0] < until):
-            at, rules = self._later.pop()
-            if rules is not None:
-                self._change_rules(rules, at)
-            elif self.state is not None:
-                self.state = replace(self.state, added_units=0)
+    def _apply(self, at: datetime, rules: VariantRules | None) -> None:
+        if rules is not None:
+            self._change_rules(rules, at)
+        elif self.state is not None:
+            self.state = replace(self.state, added_units=0)
 
     def _change_rules(self, rules: VariantRules, at: datetime) -> None:
         self._rules = rules
-        if self.state is None or self.state.is_open == (self.state.units >= rules.min_inventory):
+        if self.state is None or self.moment is None:
             return
-        below = [units for units in self._units_seen if units < rules.min_inventory]
-        if not self.state.is_open:
+        units = sellable_units(self.moment.available, self.moment.standing, rules)
+        is_enough = self.state.units >= rules.min_inventory
+        if is_enough and not self.state.is_open:
+            below = [seen for seen in self._units_seen if seen < rules.min_inventory]
             self.state = replace(self.state, last_below=below[-1] if below else None)
-        self._step(self.state.units, at)
+        if is_enough != self.state.is_open or units != self.state.units:
+            self._step(units, at)
 
 
 def count_moves(before: Mapping[Any, object], after: Mapping[Any, object]) -> tuple[int, int, int]:

@@ -282,6 +282,7 @@ def _write_changes(connection: Connection, shop_id: str, snapshot: Row[Any], rul
     run_query(connection, "stock.touch_variants", snapshot_id=snapshot.snapshot_id)
     if run_query(connection, "shop.take_recount", shop_id=shop_id).one_or_none():
         run_query(connection, "stock.touch_miscounted", **here, **rulebook.counting)
+        run_query(connection, "stock.touch_every_bundle", **here)
     run_query(connection, "stock.touch_bundles", **here)
     run_query(connection, "stock.touch_unconfirmed", **here, is_full=is_full)
     run_query(connection, "stock.clear_work")

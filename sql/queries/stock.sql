@@ -542,7 +542,7 @@ WHERE
     END);
 
 -- name: touch_miscounted
--- Touch the variants that would count otherwise by the locations, the oversell rule or the bundles of now.
+-- Touch the variants that count otherwise by the locations and the oversell rule of now.
 INSERT INTO touched_variant (snapshot_id, variant_id)
 WITH bundle AS (
     SELECT DISTINCT bundle_variant_id AS variant_id
@@ -598,9 +598,18 @@ JOIN recounted ON recounted.variant_id = stock.variant_id
 WHERE
     stock.shop_id = :shop_id
     AND (
-        stock.available <> recounted.available
+        (stock.available <> recounted.available AND stock.variant_id NOT IN (SELECT bundle.variant_id FROM bundle))
         OR stock.units <> announceable_units(
             stock.available, ruled.is_published, ruled.is_tracked, ruled.continue_selling, ruled.oversell
         )
-        OR stock.variant_id IN (SELECT bundle.variant_id FROM bundle)
     );
+
+-- name: touch_every_bundle
+-- Touch the bundles of a shop: one of them was described anew.
+INSERT INTO touched_variant (snapshot_id, variant_id)
+SELECT
+    :snapshot_id,
+    bundle_variant_id
+FROM bundle_component
+WHERE shop_id = :shop_id
+GROUP BY bundle_variant_id;

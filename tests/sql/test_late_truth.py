@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine
 
@@ -22,6 +22,8 @@ from tests.builders import INTERVAL, START, RowsConnector, World, a_row, a_shop
 
 NewWorld = Callable[[], AbstractContextManager[World]]
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+# Worlds are slow to build: a failing example is told as it was found.
+AS_FOUND = [Phase.explicit, Phase.reuse, Phase.generate]
 
 TOLD_AGAIN = (
     "SELECT variant_id, location_id, quantity, observed_at, missed_count FROM stock_level ORDER BY 1, 2",
@@ -93,7 +95,7 @@ def backfills(draw) -> tuple[list[list[CatalogRow]], list[int]]:
     return pulls, draw(st.permutations(range(len(pulls))))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=25, deadline=None, suppress_health_check=QUIET, phases=AS_FOUND)
 @given(
     backfill=backfills(),
     rules=st.fixed_dictionaries(
