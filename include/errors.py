@@ -2,7 +2,8 @@
 
 RestockError
 ├── ConfigurationError     a person must change a setting; retrying does not mend it
-│   └── SchemaOutdated     the database is older than the code
+│   ├── SchemaOutdated     the database is older than the code
+│   └── FeedMissing        nothing is at a feed's address
 ├── TemporaryError         the same call may succeed later
 ├── SnapshotRefused        a feed is refused whole; the last good state stands
 ├── RowRejected            one row is refused; the others go on
@@ -21,6 +22,10 @@ class ConfigurationError(RestockError):
 
 class SchemaOutdated(ConfigurationError):
     """The database schema is older or newer than this version of Restock."""
+
+
+class FeedMissing(ConfigurationError):
+    """Nothing is at a feed's address: of a past window, nothing was recorded (SEMANTICS 2.8)."""
 
 
 class TemporaryError(RestockError):

@@ -5,6 +5,18 @@ BEGIN
     EXECUTE format('ANALYZE %I', stage_name(snapshot));
 END $$;
 
+CREATE FUNCTION public.announceable_units(available numeric, is_published boolean, is_tracked boolean, continue_selling boolean, oversell text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE
+        WHEN is_published AND is_tracked AND NOT (continue_selling AND oversell = 'always_in_stock')
+            THEN CAST(least(floor(greatest(available, 0)), 1e15) AS bigint)
+        ELSE 0
+    END
+$$;
+
+COMMENT ON FUNCTION public.announceable_units(available numeric, is_published boolean, is_tracked boolean, continue_selling boolean, oversell text) IS 'q (SEMANTICS 1.2-1.4); specification: include/domain/stock.py.';
+
 CREATE FUNCTION public.bucket_size(per_second double precision, burst_seconds double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE
     AS $$
@@ -88,6 +100,80 @@ CREATE FUNCTION public.is_vip(properties jsonb, vip_property text) RETURNS boole
 $$;
 
 COMMENT ON FUNCTION public.is_vip(properties jsonb, vip_property text) IS 'Whether a profile property says that somebody comes first (SEMANTICS 4.2).';
+
+CREATE FUNCTION public.level_at(of_shop text, at_time timestamp with time zone) RETURNS TABLE(variant_id text, location_id text, quantity numeric, is_missing boolean)
+    LANGUAGE sql STABLE
+    AS $$
+    WITH later AS MATERIALIZED (
+        SELECT change.variant_id, change.location_id
+        FROM stock_change AS change
+        WHERE change.shop_id = of_shop AND change.observed_at > at_time
+        UNION
+        SELECT presence.variant_id, presence.location_id
+        FROM presence_change AS presence
+        WHERE presence.shop_id = of_shop AND presence.observed_at > at_time
+    )
+    SELECT level.variant_id, level.location_id, level.quantity, level.missed_count > 0
+    FROM stock_level AS level
+    LEFT JOIN later USING (variant_id, location_id)
+    WHERE level.shop_id = of_shop AND later.variant_id IS NULL
+    UNION ALL
+    SELECT later.variant_id, later.location_id, known.quantity, coalesce(presence.is_missing, false)
+    FROM later
+    CROSS JOIN LATERAL (
+        SELECT change.quantity
+        FROM stock_change AS change
+        WHERE
+            change.shop_id = of_shop
+            AND change.variant_id = later.variant_id
+            AND change.location_id = later.location_id
+            AND change.observed_at <= at_time
+        ORDER BY change.observed_at DESC
+        LIMIT 1
+    ) AS known
+    LEFT JOIN LATERAL (
+        SELECT earlier.is_missing
+        FROM presence_change AS earlier
+        WHERE
+            earlier.shop_id = of_shop
+            AND earlier.variant_id = later.variant_id
+            AND earlier.location_id = later.location_id
+            AND earlier.observed_at <= at_time
+        ORDER BY earlier.observed_at DESC
+        LIMIT 1
+    ) AS presence ON true
+$$;
+
+COMMENT ON FUNCTION public.level_at(of_shop text, at_time timestamp with time zone) IS 'What was known of a shop''s stock at a moment; its cost follows what changed since.';
+
+CREATE FUNCTION public.locations_of(changed jsonb, rule_name text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE
+        WHEN jsonb_typeof(changed -> rule_name) = 'array'
+            THEN ARRAY(SELECT jsonb_array_elements_text(changed -> rule_name))
+    END
+$$;
+
+COMMENT ON FUNCTION public.locations_of(changed jsonb, rule_name text) IS 'Locations that an override names; NULL: it names none (SEMANTICS 1.1).';
+
+CREATE FUNCTION public.minimum_of(of_rule_set bigint, of_shop text, of_variant text, otherwise bigint) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT coalesce(
+        (
+            SELECT CAST(effective.changed ->> 'min_inventory' AS bigint)
+            FROM variant
+            CROSS JOIN LATERAL effective_rules(
+                of_rule_set, of_shop, of_variant, variant.product_id, variant.collections
+            ) AS effective
+            WHERE variant.shop_id = of_shop AND variant.variant_id = of_variant
+        ),
+        otherwise
+    )
+$$;
+
+COMMENT ON FUNCTION public.minimum_of(of_rule_set bigint, of_shop text, of_variant text, otherwise bigint) IS 'The minimum inventory of one variant; call it only where the set has overrides.';
 
 CREATE PROCEDURE public.open_stage(IN snapshot bigint)
     LANGUAGE plpgsql
@@ -181,6 +267,22 @@ ALTER TABLE public.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+CREATE TABLE public.backfill_summary (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    snapshot_id bigint NOT NULL,
+    variant_count integer NOT NULL,
+    changes_added integer NOT NULL,
+    changes_moved integer NOT NULL,
+    changes_removed integer NOT NULL,
+    events_added integer NOT NULL,
+    events_moved integer NOT NULL,
+    events_removed integer NOT NULL
+);
+
+COMMENT ON TABLE public.backfill_summary IS 'What a late snapshot changed in the history (SEMANTICS 2.9).';
+
+COMMENT ON COLUMN public.backfill_summary.changes_moved IS 'Changes of a variant that stand at another time, or with other quantities.';
+
 CREATE TABLE public.batch (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     batch_id bigint NOT NULL,
@@ -241,6 +343,17 @@ ALTER TABLE public.batch ALTER COLUMN batch_id ADD GENERATED ALWAYS AS IDENTITY 
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.bundle_component (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    bundle_variant_id text NOT NULL COLLATE pg_catalog."C",
+    component_variant_id text NOT NULL COLLATE pg_catalog."C",
+    units_per_bundle integer NOT NULL,
+    CONSTRAINT a_bundle_does_not_hold_itself CHECK ((bundle_variant_id <> component_variant_id)),
+    CONSTRAINT bundle_component_units_per_bundle_check CHECK ((units_per_bundle >= 1))
+);
+
+COMMENT ON TABLE public.bundle_component IS 'What a bundle is made of, from shops.yaml. A bundle''s own stock_level is kept and ignored (SEMANTICS 1.5).';
 
 CREATE TABLE public.channel (
     channel text NOT NULL,
@@ -390,6 +503,7 @@ CREATE TABLE public.variant_stock (
     decided_at timestamp with time zone,
     batched_cycle integer,
     declined_until timestamp with time zone,
+    guard_reason text,
     CONSTRAINT variant_stock_units_check CHECK ((units >= 0))
 )
 WITH (fillfactor='90');
@@ -407,6 +521,8 @@ COMMENT ON COLUMN public.variant_stock.next_check_at IS 'When release has a reas
 COMMENT ON COLUMN public.variant_stock.batched_cycle IS 'Cycle of the last batch; another one''s first batch counts all units (SEMANTICS 4.3).';
 
 COMMENT ON COLUMN public.variant_stock.declined_until IS 'Set: a person declined a batch, or nobody answered; nobody is told before (SEMANTICS 4.7).';
+
+COMMENT ON COLUMN public.variant_stock.guard_reason IS 'Which guard keeps enough units from being a restock, with the figures (SEMANTICS 2.4, 2.5); NULL: none.';
 
 CREATE VIEW public.due_time AS
  SELECT 'release'::text AS target,
@@ -499,6 +615,17 @@ ALTER TABLE public.message ALTER COLUMN message_id ADD GENERATED ALWAYS AS IDENT
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.presence_change (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    location_id text NOT NULL COLLATE pg_catalog."C",
+    observed_at timestamp with time zone NOT NULL,
+    is_missing boolean NOT NULL
+);
+
+COMMENT ON TABLE public.presence_change IS 'History: a row where a full snapshot first lacked what the one before it had, or had it again (SEMANTICS 2.4). With
+stock_change it tells what every snapshot said, so that a late one can take its place among them (2.9).';
 
 CREATE TABLE public.profile (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -728,12 +855,15 @@ CREATE TABLE public.shop (
     included_locations text[],
     excluded_locations text[] DEFAULT '{}'::text[] NOT NULL,
     max_stock_age interval NOT NULL,
-    registered_at timestamp with time zone NOT NULL
+    registered_at timestamp with time zone NOT NULL,
+    needs_recount boolean DEFAULT false NOT NULL
 );
 
 COMMENT ON COLUMN public.shop.included_locations IS 'Locations whose stock counts; NULL counts all (SEMANTICS 1.1).';
 
 COMMENT ON COLUMN public.shop.max_stock_age IS 'Older observations tell nobody (SEMANTICS 2.7).';
+
+COMMENT ON COLUMN public.shop.needs_recount IS 'Its locations or bundles changed: the next detect judges every variant whose available units differ.';
 
 CREATE TABLE public.snapshot (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -757,6 +887,8 @@ CREATE TABLE public.snapshot (
     event_count integer,
     loaded_at timestamp with time zone,
     detected_at timestamp with time zone,
+    dated_at timestamp with time zone,
+    held_count integer,
     CONSTRAINT a_rejected_one_says_why CHECK (((state <> 'rejected'::text) OR (reason IS NOT NULL))),
     CONSTRAINT only_a_rejected_one_is_detected_never CHECK (((detected_at IS NULL) OR (state = 'complete'::text))),
     CONSTRAINT snapshot_kind_check CHECK ((kind = ANY (ARRAY['full'::text, 'partial'::text]))),
@@ -764,6 +896,10 @@ CREATE TABLE public.snapshot (
 );
 
 COMMENT ON TABLE public.snapshot IS 'One read of a shop''s stock for a window (SEMANTICS 2.1).';
+
+COMMENT ON COLUMN public.snapshot.dated_at IS 'What the feed says of its own age; an older one than before is refused (SEMANTICS 2.3).';
+
+COMMENT ON COLUMN public.snapshot.held_count IS 'Variants with enough units that a guard kept from being a restock.';
 
 ALTER TABLE public.snapshot ALTER COLUMN snapshot_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.snapshot_snapshot_id_seq
@@ -813,7 +949,8 @@ CREATE UNLOGGED TABLE public.stock_difference (
     location_id text NOT NULL COLLATE pg_catalog."C",
     quantity numeric NOT NULL,
     previous_quantity numeric,
-    missed_count smallint NOT NULL
+    missed_count smallint NOT NULL,
+    previous_missed_count smallint DEFAULT 0 NOT NULL
 );
 
 COMMENT ON TABLE public.stock_difference IS 'Work table of one detect: what differs from the level. Empty outside its transaction.';
@@ -922,6 +1059,18 @@ CREATE TABLE public.variant (
 
 COMMENT ON TABLE public.variant IS 'The sellable unit and what messages say about it (SEMANTICS 1.1).';
 
+CREATE TABLE public.variant_change (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    observed_at timestamp with time zone NOT NULL,
+    is_published boolean NOT NULL,
+    is_tracked boolean NOT NULL,
+    continue_selling boolean NOT NULL
+);
+
+COMMENT ON TABLE public.variant_change IS 'History: a row where it changed whether a variant may be announced; without one it is published, tracked and not sold
+when out of stock (SEMANTICS 1.3, 1.4).';
+
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT a_key_is_a_sentence_said_once UNIQUE (shop_id, message_key);
 
@@ -931,8 +1080,14 @@ ALTER TABLE ONLY public.import_reject
 ALTER TABLE ONLY public.alert
     ADD CONSTRAINT alert_pkey PRIMARY KEY (alert_id);
 
+ALTER TABLE ONLY public.backfill_summary
+    ADD CONSTRAINT backfill_summary_pkey PRIMARY KEY (shop_id, snapshot_id);
+
 ALTER TABLE ONLY public.batch
     ADD CONSTRAINT batch_pkey PRIMARY KEY (shop_id, batch_id);
+
+ALTER TABLE ONLY public.bundle_component
+    ADD CONSTRAINT bundle_component_pkey PRIMARY KEY (shop_id, bundle_variant_id, component_variant_id);
 
 ALTER TABLE ONLY public.channel
     ADD CONSTRAINT channel_pkey PRIMARY KEY (channel);
@@ -965,13 +1120,18 @@ ALTER TABLE ONLY public.enrolment
     ADD CONSTRAINT one_enrolment_per_flow_request_and_batch UNIQUE (shop_id, subscription_id, batch_id, flow_name);
 
 ALTER TABLE ONLY public.restock_event
-    ADD CONSTRAINT one_event_per_opening UNIQUE (shop_id, variant_id, cycle);
+    ADD CONSTRAINT one_event_per_opening UNIQUE (shop_id, variant_id, cycle) DEFERRABLE;
+
+COMMENT ON CONSTRAINT one_event_per_opening ON public.restock_event IS 'Judged at the end of a statement: a late observation may put an event before others (SEMANTICS 2.9).';
 
 ALTER TABLE ONLY public.rule_override
     ADD CONSTRAINT one_override_per_target UNIQUE NULLS NOT DISTINCT (rule_set_id, scope, target, shop_id);
 
 ALTER TABLE ONLY public.snapshot
     ADD CONSTRAINT one_snapshot_per_window UNIQUE (shop_id, window_key);
+
+ALTER TABLE ONLY public.presence_change
+    ADD CONSTRAINT presence_change_pkey PRIMARY KEY (shop_id, variant_id, location_id, observed_at);
 
 ALTER TABLE ONLY public.profile
     ADD CONSTRAINT profile_pkey PRIMARY KEY (shop_id, profile_id);
@@ -1024,6 +1184,9 @@ ALTER TABLE ONLY public.subscription
 ALTER TABLE ONLY public.suppression
     ADD CONSTRAINT suppression_pkey PRIMARY KEY (shop_id, channel, address_key);
 
+ALTER TABLE ONLY public.variant_change
+    ADD CONSTRAINT variant_change_pkey PRIMARY KEY (shop_id, variant_id, observed_at);
+
 ALTER TABLE ONLY public.variant
     ADD CONSTRAINT variant_pkey PRIMARY KEY (shop_id, variant_id);
 
@@ -1035,6 +1198,8 @@ CREATE INDEX batch_by_run ON public.batch USING btree (run_id);
 CREATE INDEX batch_by_time ON public.batch USING btree (shop_id, decided_at);
 
 CREATE INDEX batch_by_variant ON public.batch USING btree (shop_id, variant_id, decided_at);
+
+CREATE INDEX bundle_component_by_component ON public.bundle_component USING btree (shop_id, component_variant_id);
 
 CREATE INDEX enrolment_due ON public.enrolment USING btree (flow_name, step_id, due_at) WHERE (state = 'active'::text);
 
@@ -1068,6 +1233,8 @@ CREATE UNIQUE INDEX one_open_proposal_per_variant ON public.batch USING btree (s
 
 CREATE UNIQUE INDEX one_open_request_per_person_and_variant ON public.subscription USING btree (shop_id, variant_id, profile_id) WHERE (state = ANY (ARRAY['unconfirmed'::text, 'waiting'::text, 'released'::text]));
 
+CREATE INDEX presence_change_by_time ON public.presence_change USING btree (shop_id, observed_at);
+
 CREATE UNIQUE INDEX profile_by_email ON public.profile USING btree (shop_id, email_key) WHERE (email_key IS NOT NULL);
 
 CREATE UNIQUE INDEX profile_by_external_id ON public.profile USING btree (shop_id, external_id) WHERE (external_id IS NOT NULL);
@@ -1096,14 +1263,24 @@ CREATE INDEX subscription_in_flight ON public.subscription USING btree (shop_id,
 
 CREATE INDEX subscription_queue ON public.subscription USING btree (shop_id, variant_id, subscribed_at, subscription_id) WHERE (state = 'waiting'::text);
 
+CREATE INDEX variant_change_by_time ON public.variant_change USING btree (shop_id, observed_at);
+
 CREATE INDEX variant_stock_due ON public.variant_stock USING btree (next_check_at) WHERE (next_check_at IS NOT NULL);
+
+CREATE INDEX variant_stock_guarded ON public.variant_stock USING btree (shop_id, observed_at) WHERE (guard_reason IS NOT NULL);
 
 CREATE INDEX variant_stock_held ON public.variant_stock USING btree (shop_id, hold_reason) WHERE (hold_reason IS NOT NULL);
 
 CREATE INDEX variant_stock_unconfirmed ON public.variant_stock USING btree (shop_id, variant_id) WHERE ((confirmations > 0) AND (NOT is_open));
 
+ALTER TABLE ONLY public.backfill_summary
+    ADD CONSTRAINT backfill_summary_shop_id_snapshot_id_fkey FOREIGN KEY (shop_id, snapshot_id) REFERENCES public.snapshot(shop_id, snapshot_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.batch
     ADD CONSTRAINT batch_rule_set_id_fkey FOREIGN KEY (rule_set_id) REFERENCES public.rule_set(rule_set_id);
+
+ALTER TABLE ONLY public.bundle_component
+    ADD CONSTRAINT bundle_component_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
 ALTER TABLE ONLY public.enrolment
     ADD CONSTRAINT enrolment_flow_name_fkey FOREIGN KEY (flow_name) REFERENCES public.flow(flow_name);

@@ -75,16 +75,21 @@ def _as_variable(value: object) -> str:
 
 
 class RowsConnector:
-    """A connector whose platform is a list of rows."""
+    """A connector whose platform is a list of rows, which may say when it was written."""
 
-    def __init__(self, rows: Iterable[CatalogRow | RejectedRow]) -> None:
+    knows_the_past = False
+
+    def __init__(
+        self, rows: Iterable[CatalogRow | RejectedRow], last_modified: datetime | None = None
+    ) -> None:
         self.rows = list(rows)
+        self.last_modified = last_modified
 
     def pull(self, window: Window, archive: Archive, now: datetime) -> None:
         with archive.start(now, "test://rows") as writer:
             with writer.open_part() as part:
                 part.write(b"rows")
-            writer.finish()
+            writer.finish(last_modified=self.last_modified)
 
     def read(self, archive: Archive) -> Iterator[Chunk]:
         yield list(self.rows)
@@ -155,9 +160,14 @@ class World:
         self.now = max(self.now, self.window_start)
         return window
 
-    def sync(self, *rows: CatalogRow | RejectedRow, window: Window | None = None) -> dict[str, Any]:
+    def sync(
+        self,
+        *rows: CatalogRow | RejectedRow,
+        window: Window | None = None,
+        last_modified: datetime | None = None,
+    ) -> dict[str, Any]:
         window = window or self.next_window()
-        connector = RowsConnector(rows)
+        connector = RowsConnector(rows, last_modified)
         given = (self.engine, self.shop, connector, self.folder, window)
         catalog.pull_window(*given, self.now)
         loaded = catalog.load_snapshot(*given, self.now)

@@ -48,12 +48,19 @@ Chunk = list[CatalogRow | RejectedRow]
 
 
 class Connector(Protocol):
-    """One shop's platform: `pull` is the only part that talks to it."""
+    """One shop's platform: `pull` is the only part that talks to it.
+
+    `knows_the_past` says whether it can tell what was in a past window, not only what is now (SEMANTICS 2.8).
+    """
+
+    @property
+    def knows_the_past(self) -> bool: ...
 
     def pull(self, window: Window, archive: Archive, now: datetime) -> None:
         """Store what the platform says at `now` as the archive of `window`.
 
-        Raises ConfigurationError (a person must act) or TemporaryError (try again later).
+        Raises ConfigurationError (a person must act; FeedMissing where nothing is there) or TemporaryError
+        (try again later).
         """
 
     def read(self, archive: Archive) -> Iterator[Chunk]:

@@ -21,7 +21,7 @@ import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from include.catalog.addresses import AddressRefused, CheckedAdapter, Resolve, check_host, resolve_name
-from include.errors import ConfigurationError, TemporaryError
+from include.errors import ConfigurationError, FeedMissing, TemporaryError
 
 BLOCK = 256 * 1024
 MOST_REDIRECTS = 5
@@ -197,7 +197,7 @@ class HttpClient:
                 f"{self._access.place}."
             )
         if status in MISSING:
-            return ConfigurationError(f"{answered}: nothing is there. Check the feed's address.")
+            return FeedMissing(f"{answered}: nothing is there. Check the feed's address.")
         if status in TEMPORARY_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return TemporaryError(f"{answered}. It may pass.", retry_after=_retry_after(response))
         return ConfigurationError(f"{answered}, where 200 is needed. Check the feed's address and settings.")

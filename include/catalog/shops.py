@@ -16,6 +16,7 @@ from include.domain.shop import (
     CURRENCIES,
     FEED_FORMATS,
     PLATFORMS,
+    Bundle,
     CatalogField,
     CountedLocations,
     FeedSettings,
@@ -24,7 +25,12 @@ from include.domain.shop import (
 )
 from include.errors import ConfigurationError, NotFound
 
-SECTIONS: dict[Place, type[BaseModel]] = {(): Shop, ("feed",): FeedSettings, ("locations",): CountedLocations}
+SECTIONS: dict[Place, type[BaseModel]] = {
+    (): Shop,
+    ("feed",): FeedSettings,
+    ("locations",): CountedLocations,
+    ("bundles",): Bundle,
+}
 WORDS = {"currency": CURRENCIES, "platform": PLATFORMS, "format": FEED_FORMATS}
 NEEDED = {"string_type": "it needs a text", "model_type": "it needs members", "dict_type": "it needs members"}
 ANY_DAY = datetime(2024, 1, 1)
@@ -177,7 +183,7 @@ def _explain(place: Place, problem: dict[str, Any]) -> str:
 
 
 def _members(section: Place) -> list[str]:
-    return list(SECTIONS[section].model_fields)
+    return list(SECTIONS[tuple(part for part in section if isinstance(part, str))].model_fields)
 
 
 def _words(place: Place) -> list[str]:

@@ -71,17 +71,21 @@ def snapshots_accept(
 def snapshots_show(
     snapshot: int,
     shop: ShopId,
-    most: Annotated[int, typer.Option(help="How many rejected rows.")] = 20,
+    most: Annotated[int, typer.Option(help="How many rejected rows and variants.")] = 20,
 ) -> None:
-    """Everything about one snapshot: its figures, its reason, and the rows that could not be read."""
+    """Everything about one snapshot: figures, reason, unreadable rows, what guards held back, what it moved if late."""
     from include.services.snapshots import show_snapshot
 
     with open_database() as engine:
-        found, rejects = show_snapshot(engine, shop, snapshot, most)
-    for name, value in found._mapping.items():
+        story = show_snapshot(engine, shop, snapshot, most)
+    moved = {f"late, {name}": count for name, count in story.backfill.items()}
+    for name, value in [*story.figures._mapping.items(), *moved.items()]:
         if value is not None:
             console.print(f"{name.replace('_', ' ')}: {value}", markup=False)
-    _print_rejects(((row.line_number, row.reason, row.excerpt) for row in rejects), found.reject_count)
+    for row in story.held:
+        console.print(f"  held back {row.variant_id}, {row.units} units: {row.guard_reason}", markup=False)
+    rejects = ((row.line_number, row.reason, row.excerpt) for row in story.rejects)
+    _print_rejects(rejects, story.figures.reject_count)
 
 
 @feed.command("check")

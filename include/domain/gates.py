@@ -1,7 +1,7 @@
 """Whether a full snapshot may be believed (SEMANTICS 2.3)."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from include.domain.rules import RuleSet
 
@@ -24,11 +24,16 @@ class SnapshotFigures:
     first_reject: str | None = None
 
 
-def find_refusals(figures: SnapshotFigures, baseline: SnapshotFigures | None, rules: RuleSet) -> list[str]:
-    """Every gate that the snapshot fails, each with the observed and the allowed number; empty: believe it."""
-    reasons = [_conflict(figures), _rejected_share(figures, rules)]
-    if baseline is not None:
-        reasons.append(_dated_before(figures, baseline))
+def find_refusals(
+    figures: SnapshotFigures, baseline: SnapshotFigures | None, rules: RuleSet, is_full: bool = True
+) -> list[str]:
+    """Every gate that the snapshot fails, each with the observed and the allowed number; empty: believe it.
+
+    A partial one is judged by itself: it says nothing of the rest, so it may be small, and all of it may be sold out.
+    """
+    reasons = [_conflict(figures), _rejected_share(figures, rules, is_full)]
+    if baseline is not None and is_full:
+        reasons.append(_dated_before(figures, baseline, rules))
         if baseline.row_count >= rules.gates_from_rows:
             reasons += [
                 _missing_rows(figures, baseline, rules),
@@ -53,10 +58,10 @@ def _conflict(figures: SnapshotFigures) -> str | None:
     )
 
 
-def _rejected_share(figures: SnapshotFigures, rules: RuleSet) -> str | None:
+def _rejected_share(figures: SnapshotFigures, rules: RuleSet, is_full: bool) -> str | None:
     total = figures.row_count + figures.reject_count
     first = f" The first: {figures.first_reject}." if figures.first_reject else ""
-    if figures.row_count == 0:
+    if figures.row_count == 0 and is_full:
         return f"no readable row; a full pull of a shop has at least one. Mend the feed.{first}"
     share = _percent(figures.reject_count, total)
     if total < rules.gates_from_rows or share <= rules.max_rejected_percent:
@@ -67,12 +72,16 @@ def _rejected_share(figures: SnapshotFigures, rules: RuleSet) -> str | None:
     )
 
 
-def _dated_before(figures: SnapshotFigures, baseline: SnapshotFigures) -> str | None:
-    if figures.dated_at is None or baseline.dated_at is None or figures.dated_at >= baseline.dated_at:
+def _dated_before(figures: SnapshotFigures, baseline: SnapshotFigures, rules: RuleSet) -> str | None:
+    if figures.dated_at is None or baseline.dated_at is None:
+        return None
+    earlier = baseline.dated_at - figures.dated_at
+    if earlier <= timedelta(minutes=rules.max_backdate_minutes):
         return None
     return (
-        f"the feed is dated {figures.dated_at.isoformat()}, before the last complete one "
-        f"({baseline.dated_at.isoformat()}); allowed is the same date or a later one."
+        f"the feed is dated {figures.dated_at.isoformat()}, {earlier / timedelta(minutes=1):.1f} minutes before the "
+        f"last complete one ({baseline.dated_at.isoformat()}); allowed are {rules.max_backdate_minutes:g} "
+        "(restock_max_backdate_minutes)."
     )
 
 

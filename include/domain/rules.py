@@ -63,6 +63,20 @@ class RuleSet(VariantRules):
     gates_from_rows: int = rule(
         50, "a whole number from 1", "Shares are judged only from this many rows.", ge=1, le=10**9
     )
+    max_backdate_minutes: float = rule(
+        0.0,
+        "a number of minutes from 0",
+        "A feed that is dated earlier than the last complete one by more minutes is refused.",
+        ge=0,
+        le=525_600,
+    )
+    max_stock_age_minutes: Annotated[
+        Annotated[float, Field(gt=0, le=525_600)] | None, BeforeValidator(none_if_empty)
+    ] = rule(
+        None,
+        "empty (two intervals of the shop, at least an hour) or a number of minutes above 0",
+        "Older observations of stock tell nobody; max_stock_age in shops.yaml goes before. Holds from the next pull.",
+    )
     max_alerts_per_day: int = rule(
         20, "a whole number from 1", "Alerts that one address gets in 24 hours at most.", ge=1, le=10_000
     )

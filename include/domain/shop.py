@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from include.domain.dated_address import check_dated_address, is_dated
 from include.domain.encoding import find_codec
 
 PLATFORMS = ("feed",)
@@ -98,6 +99,15 @@ def _check_schedule(value: str) -> str:
     return value
 
 
+def _check_age(value: str) -> str:
+    age = parse_interval(value)
+    if age is not None and timedelta(minutes=1) <= age <= LONGEST_INTERVAL:
+        return value
+    raise ValueError(
+        f"{value!r} is no duration between 1 minute and {LONGEST_INTERVAL.days} days such as '2 hours'"
+    )
+
+
 def looks_like_cron(text: str) -> bool:
     """Whether `text` has the shape of a cron expression; whether it ever fires is the loader's question."""
     return len(text.split()) == 5 or text in ("@hourly", "@daily", "@weekly", "@monthly", "@yearly")
@@ -127,6 +137,7 @@ def _check_locale(value: str) -> str:
 
 
 def _check_url(value: str) -> str:
+    check_dated_address(value)
     scheme, separator, rest = value.partition("://")
     if not separator or scheme == "file":
         return value
@@ -146,7 +157,7 @@ def _check_url(value: str) -> str:
 
 def _check_path(value: str) -> str:
     if value.startswith("/"):
-        return value
+        return check_dated_address(value)
     raise ValueError(f"{value!r} must begin with a slash: it is appended to the Connection's host")
 
 
@@ -213,9 +224,23 @@ class FeedSettings(BaseModel):
         return path
 
     @property
+    def is_dated(self) -> bool:
+        """Whether its address holds the time of a window, so that the past can be asked for (SEMANTICS 2.8)."""
+        return is_dated(self.url or self.path or "")
+
+    @property
     def max_bytes(self) -> int:
         """The most that is fetched, as it comes over the wire."""
         return self.max_megabytes * 1_000_000
+
+
+class Bundle(BaseModel):
+    """A variant that is sold out of others' stock: component variant -> units in one bundle (SEMANTICS 1.5)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    variant: str = Field(min_length=1)
+    components: dict[str, Annotated[int, Field(ge=1, le=10**6)]] = Field(min_length=1)
 
 
 class Shop(BaseModel):
@@ -232,6 +257,8 @@ class Shop(BaseModel):
     time_zone: Annotated[str, AfterValidator(_check_time_zone)]
     locale: Annotated[str, AfterValidator(_check_locale)] = "en"
     locations: CountedLocations | None = None
+    max_stock_age: Annotated[str, AfterValidator(_check_age)] | None = None
+    bundles: tuple[Bundle, ...] = ()
     feed: FeedSettings | None = Field(default=None, validate_default=True)
 
     @field_validator("feed", mode="after")
@@ -242,6 +269,25 @@ class Shop(BaseModel):
         if feed is not None and feed.path is not None and info.data.get("conn_id", "") is None:
             raise ValueError("feed.path needs conn_id: the host comes from that Airflow Connection")
         return feed
+
+    @field_validator("bundles", mode="after")
+    @classmethod
+    def _check_bundles(cls, bundles: tuple[Bundle, ...]) -> tuple[Bundle, ...]:
+        names = [bundle.variant for bundle in bundles]
+        if repeated := next((name for name in names if names.count(name) > 1), None):
+            raise ValueError(f"{repeated!r} is described twice; put its components into one entry")
+        for bundle in bundles:
+            if nested := next((name for name in bundle.components if name in names), None):
+                raise ValueError(
+                    f"{bundle.variant!r} holds {nested!r}, which is a bundle too; "
+                    "name the variants that it is made of instead"
+                )
+        return bundles
+
+    @property
+    def stock_age(self) -> timedelta | None:
+        """How old an observation may be, where the shop says it."""
+        return None if self.max_stock_age is None else parse_interval(self.max_stock_age)
 
     @property
     def interval(self) -> timedelta | None:

@@ -1,5 +1,6 @@
 """The thresholds that may differ by shop, collection, product and variant (SEMANTICS 4.9)."""
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
@@ -20,6 +21,15 @@ def allowed_values(field: FieldInfo) -> str:
 def none_if_empty(value: Any) -> Any:
     """An empty Variable means None where None is allowed."""
     return None if value == "" else value
+
+
+def _read_locations(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    return json.loads(value) if value.strip() else None
+
+
+Locations = Annotated[tuple[str, ...] | None, BeforeValidator(_read_locations)]
 
 
 class VariantRules(BaseModel):
@@ -96,6 +106,22 @@ class VariantRules(BaseModel):
         "How long a batch waits for approval; then nobody is told until the wait has passed.",
         gt=0,
         le=8_784,
+    )
+    oversell: Literal["count_units", "always_in_stock"] = rule(
+        "count_units",
+        "'count_units' or 'always_in_stock'",
+        "A variant that is sold on when out of stock: count its real units, or call it always in stock and never "
+        "announce it.",
+    )
+    included_locations: Locations = rule(
+        None,
+        'empty (what shops.yaml says, else all) or a JSON list such as ["north", "south"]',
+        "Locations whose stock counts.",
+    )
+    excluded_locations: Locations = rule(
+        None,
+        'empty (what shops.yaml says, else none) or a JSON list such as ["warehouse"]',
+        "Locations whose stock does not count.",
     )
 
     def people_allowed(self) -> int | None:

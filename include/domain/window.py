@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+GRID_ORIGIN = datetime(1970, 1, 1, tzinfo=UTC)
+"""Where the windows of a duration are counted from."""
+
 
 @dataclass(frozen=True)
 class Window:

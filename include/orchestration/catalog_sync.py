@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow.sdk import (
@@ -14,7 +14,7 @@ from airflow.sdk import (
 
 from include.catalog.shops import read_shops_file
 from include.domain.shop import Shop
-from include.domain.window import Window
+from include.domain.window import GRID_ORIGIN, Window
 from include.errors import ConfigurationError
 from include.orchestration.connections import open_database, shop_connection
 from include.settings import load_settings
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from include.catalog.base import Connector
 
 INTERVAL_RUNS = ("scheduled", "backfill")
-GRID_ORIGIN = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class OpenShop(NamedTuple):

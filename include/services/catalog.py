@@ -9,13 +9,13 @@ from include.catalog.archive import Archive, Manifest, StorePath
 from include.catalog.base import Connector
 from include.db.queries import run_query
 from include.domain.gates import SnapshotFigures, find_refusals, name_conflict
-from include.domain.rules import RuleSet
 from include.domain.shop import Shop
 from include.domain.wake import DISPATCH, RELEASE
 from include.domain.window import Window
-from include.errors import SnapshotRefused
+from include.errors import FeedMissing, SnapshotRefused
 from include.services.due import wake
-from include.services.openings import Openings, judge_touched
+from include.services.late import find_summary, insert_late
+from include.services.openings import Rulebook, judge_touched
 from include.services.rules import rules_in_force
 from include.services.shops import register_shop
 from include.services.staging import Staged, stage_rows
@@ -24,19 +24,26 @@ from include.services.staging import Staged, stage_rows
 def pull_window(
     engine: Engine, shop: Shop, connector: Connector, archive_root: StorePath, window: Window, now: datetime
 ) -> dict[str, str]:
-    """Make sure that the window is archived; `source` is 'archive', 'live', or 'none' where it is too late.
+    """Make sure that the window is archived; `source` is 'archive', 'live', 'dated', or 'none'.
 
-    The present is never pulled for a window whose successor has ended (SEMANTICS 2.8).
+    The present is never pulled for a window whose successor has ended: 'none' says that nothing was recorded. A
+    feed whose address is dated knows its past (SEMANTICS 2.8).
     """
     with engine.begin() as connection:
         register_shop(connection, shop, now)
     archive = Archive(archive_root, shop.id, window)
     if archive.exists():
         return {"source": "archive", "archive": archive.key}
-    if not window.allows_live_pull(now):
+    is_present = window.allows_live_pull(now)
+    if not is_present and not connector.knows_the_past:
         return {"source": "none", "archive": archive.key}
-    connector.pull(window, archive, now)
-    return {"source": "live", "archive": archive.key}
+    try:
+        connector.pull(window, archive, now)
+    except FeedMissing:
+        if is_present:
+            raise
+        return {"source": "none", "archive": archive.key}
+    return {"source": "live" if is_present else "dated", "archive": archive.key}
 
 
 def load_snapshot(
@@ -81,12 +88,19 @@ def detect_changes(
         if snapshot.detected_at is None:
             archive = Archive(archive_root, shop.id, window)
             _restage_if_lost(connection, shop, connector, archive, snapshot)
-            return _detect(connection, shop.id, snapshot, now)
+            counts = _detect(connection, shop.id, snapshot, now)
+        else:
+            counts = _recall_counts(snapshot)
+        return counts | find_summary(connection, shop.id, snapshot_id)
+
+
+def _recall_counts(snapshot: Row[Any]) -> dict[str, int]:
     return {
         "changed": snapshot.changed_count,
         "opened": snapshot.opened_count,
         "closed": snapshot.closed_count,
         "events": snapshot.event_count,
+        "held": snapshot.held_count,
     }
 
 
@@ -120,9 +134,10 @@ def _load(
     try:
         staged = stage_rows(connection, shop.id, snapshot.snapshot_id, connector.read(archive))
         savepoint.commit()
-        figures = _measure(connection, shop.id, snapshot.snapshot_id, staged)
+        figures = _measure(connection, shop.id, snapshot.snapshot_id, staged, manifest)
         baseline = _find_baseline(connection, shop.id, manifest.observed_at)
-        refusals = [] if snapshot.accepted_reason else find_refusals(figures, baseline, rules)
+        is_full = snapshot.kind == "full"
+        refusals = [] if snapshot.accepted_reason else find_refusals(figures, baseline, rules, is_full)
     except SnapshotRefused as refused:
         savepoint.rollback()
         figures, refusals = None, [str(refused)]
@@ -130,12 +145,14 @@ def _load(
     return _open_snapshot(connection, shop, window, manifest)
 
 
-def _measure(connection: Connection, shop_id: str, snapshot_id: int, staged: Staged) -> SnapshotFigures:
+def _measure(
+    connection: Connection, shop_id: str, snapshot_id: int, staged: Staged, manifest: Manifest
+) -> SnapshotFigures:
     conflict = run_query(connection, "snapshot.find_conflict", snapshot_id=snapshot_id).one_or_none()
     if conflict is None:
         repeated = run_query(connection, "snapshot.drop_repeated_rows", snapshot_id=snapshot_id)
         staged.row_count -= repeated.rowcount
-    measured = run_query(connection, "snapshot.measure_stage", shop_id=shop_id, snapshot_id=snapshot_id).one()
+    measured = _measure_stage(connection, shop_id, snapshot_id, manifest.observed_at)
     return SnapshotFigures(
         row_count=staged.row_count,
         reject_count=staged.reject_count,
@@ -143,8 +160,17 @@ def _measure(connection: Connection, shop_id: str, snapshot_id: int, staged: Sta
         zero_count=measured.zero_count,
         risen_count=measured.risen_count,
         conflicting_key=_name_conflict(conflict),
+        dated_at=manifest.last_modified,
         first_reject=next((f"line {row.line_number}, {row.reason}" for row in staged.rejects), None),
     )
+
+
+def _measure_stage(connection: Connection, shop_id: str, snapshot_id: int, observed_at: datetime) -> Row[Any]:
+    here = {"shop_id": shop_id, "snapshot_id": snapshot_id}
+    at = {"shop_id": shop_id, "observed_at": observed_at}
+    if run_query(connection, "snapshot.is_late", **at).scalar_one():
+        return run_query(connection, "snapshot.measure_late_stage", **here, observed_at=observed_at).one()
+    return run_query(connection, "snapshot.measure_stage", **here).one()
 
 
 def _name_conflict(conflict: Row[Any] | None) -> str | None:
@@ -159,7 +185,9 @@ def _find_baseline(connection: Connection, shop_id: str, observed_at: datetime) 
     ).one_or_none()
     if row is None:
         return None
-    return SnapshotFigures(row.row_count, row.reject_count, row.variant_count, row.zero_count)
+    return SnapshotFigures(
+        row.row_count, row.reject_count, row.variant_count, row.zero_count, dated_at=row.dated_at
+    )
 
 
 def _settle(
@@ -179,6 +207,7 @@ def _settle(
         "reject_count": staged.reject_count,
         "observed_at": manifest.observed_at,
         "source": manifest.source,
+        "dated_at": manifest.last_modified,
         "now": now,
     }
     if refusals or figures is None:
@@ -215,38 +244,49 @@ def _restage_if_lost(
 
 
 def _detect(connection: Connection, shop_id: str, snapshot: Row[Any], now: datetime) -> dict[str, int]:
-    _, rules = rules_in_force(connection, now)
-    changed = 0
-    openings = Openings(0, 0, 0)
-    if not snapshot.is_late:
-        changed = _write_changes(connection, shop_id, snapshot, rules)
-        openings = judge_touched(connection, shop_id, snapshot.snapshot_id, rules, snapshot.observed_at, now)
+    rulebook = Rulebook(*rules_in_force(connection, now))
+    if snapshot.is_late:
+        summary, openings = insert_late(connection, shop_id, snapshot, rulebook, now)
+        changed = summary.changes_added + summary.changes_moved + summary.changes_removed
+    else:
+        changed = _write_changes(connection, shop_id, snapshot, rulebook)
+        openings = judge_touched(
+            connection, shop_id, snapshot.snapshot_id, rulebook, snapshot.observed_at, now
+        )
     counts = {
         "changed": changed,
         "opened": openings.opened,
         "closed": openings.closed,
         "events": openings.events,
+        "held": openings.held,
     }
     _finish_detect(connection, shop_id, snapshot.snapshot_id, counts, now)
     return counts
 
 
-def _write_changes(connection: Connection, shop_id: str, snapshot: Row[Any], rules: RuleSet) -> int:
+def _write_changes(connection: Connection, shop_id: str, snapshot: Row[Any], rulebook: Rulebook) -> int:
     here = {"shop_id": shop_id, "snapshot_id": snapshot.snapshot_id}
     observed = {**here, "observed_at": snapshot.observed_at}
+    is_full = snapshot.kind == "full"
     run_query(connection, "stock.clear_work")
     run_query(connection, "stock.clear_touched")
     run_query(
         connection,
         "stock.collect_differences",
         **observed,
-        is_full=snapshot.kind == "full",
-        confirm_absent=rules.confirm_absent,
+        is_full=is_full,
+        confirm_absent=rulebook.rules.confirm_absent,
     )
     run_query(connection, "stock.refresh_catalog", **observed)
     run_query(connection, "stock.write_levels", **observed)
     changed = run_query(connection, "stock.append_changes", **observed).rowcount
-    run_query(connection, "stock.touch_variants", **here)
+    run_query(connection, "stock.append_presence", **observed)
+    run_query(connection, "stock.touch_variants", snapshot_id=snapshot.snapshot_id)
+    if run_query(connection, "shop.take_recount", shop_id=shop_id).one_or_none():
+        run_query(connection, "stock.touch_miscounted", **here, **rulebook.counting)
+        run_query(connection, "stock.touch_every_bundle", **here)
+    run_query(connection, "stock.touch_bundles", **here)
+    run_query(connection, "stock.touch_unconfirmed", **here, is_full=is_full)
     run_query(connection, "stock.clear_work")
     return changed
 
@@ -264,6 +304,7 @@ def _finish_detect(
         opened_count=counts["opened"],
         closed_count=counts["closed"],
         event_count=counts["events"],
+        held_count=counts["held"],
     )
     run_query(connection, "stock.wake_messages_waiting_for_stock", shop_id=shop_id, now=now)
     run_query(connection, "snapshot.drop_stage", snapshot_id=snapshot_id)

@@ -11,7 +11,7 @@ from include.db.queries import run_many, run_query
 from include.domain.rules import RuleSet, parse_rule_set
 from include.domain.wake import DISPATCH, RELEASE
 from include.services.due import wake
-from include.services.openings import judge_touched
+from include.services.openings import Rulebook, judge_touched
 
 
 def store_rule_set(engine: Engine, values: Mapping[str, str | None], now: datetime) -> dict[str, Any]:
@@ -32,7 +32,9 @@ def put_in_force(connection: Connection, rules: RuleSet, now: datetime) -> tuple
     if newest is not None and newest.rules == rules.model_dump(mode="json"):
         return newest.rule_set_id, False
     rule_set_id = insert_rule_set(connection, rules, now)
-    _judge_again(connection, rules, now)
+    before = RuleSet.model_validate(newest.rules) if newest is not None else RuleSet()
+    counts_otherwise = _counts_in_its_own_way(before) or _counts_in_its_own_way(rules)
+    _judge_again(connection, Rulebook(rule_set_id, rules), counts_otherwise, now)
     _adopt_limits(connection, rules)
     return rule_set_id, True
 
@@ -92,18 +94,27 @@ def _adopt_limits(connection: Connection, rules: RuleSet) -> None:
         wake(connection, DISPATCH)
 
 
-def _judge_again(connection: Connection, rules: RuleSet, now: datetime) -> None:
+def _judge_again(connection: Connection, rulebook: Rulebook, counts_otherwise: bool, now: datetime) -> None:
     for shop_id in run_query(connection, "rules.list_shops").scalars().all():
+        here = {"shop_id": shop_id, "snapshot_id": 0}
         run_query(connection, "snapshot.lock_shop", shop_id=shop_id)
         run_query(connection, "stock.clear_touched")
-        run_query(connection, "rules.recall_last_below", shop_id=shop_id, min_inventory=rules.min_inventory)
-        run_query(
-            connection,
-            "stock.judge_under_new_rules",
-            shop_id=shop_id,
-            snapshot_id=0,
-            min_inventory=rules.min_inventory,
-        )
-        judge_touched(connection, shop_id, None, rules, now, now)
+        run_query(connection, "stock.judge_under_new_rules", **here, **rulebook.minimum)
+        run_query(connection, "rules.recall_last_below", **here, **rulebook.minimum)
+        if counts_otherwise:
+            run_query(connection, "stock.touch_miscounted", **here, **rulebook.counting)
+            run_query(connection, "stock.touch_bundles", **here)
+        judge_touched(connection, shop_id, None, rulebook, now, now)
     run_query(connection, "release.wake_held", now=now)
     wake(connection, RELEASE)
+
+
+def _counts_in_its_own_way(rules: RuleSet) -> bool:
+    """Whether a rule decides anywhere which stock counts."""
+    sets = [rules.model_dump(mode="json"), *(override.rules for override in rules.rule_overrides)]
+    return any(
+        values.get("oversell") == "always_in_stock"
+        or values.get("included_locations") is not None
+        or values.get("excluded_locations") is not None
+        for values in sets
+    )

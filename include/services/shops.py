@@ -1,5 +1,6 @@
 """Shops as the database knows them."""
 
+import json
 from datetime import datetime, timedelta
 from itertools import pairwise
 
@@ -27,14 +28,33 @@ def register_shop(connection: Connection, shop: Shop, now: datetime) -> None:
         locale=shop.locale,
         included_locations=list(locations.include) if locations and locations.include is not None else None,
         excluded_locations=list(locations.exclude) if locations else [],
-        max_stock_age_seconds=max_stock_age(shop, now).total_seconds(),
+        max_stock_age_seconds=max_stock_age(shop, _age_by_variable(connection), now).total_seconds(),
         now=now,
     )
+    run_query(connection, "shop.replace_bundles", shop_id=shop.id, parts=json.dumps(_bundle_parts(shop)))
 
 
-def max_stock_age(shop: Shop, now: datetime) -> timedelta:
-    """How old an observation may be to tell anybody: two intervals, at least an hour (SEMANTICS 2.7)."""
-    return max(SHORTEST_STOCK_AGE, 2 * _longest_interval(shop, now))
+def max_stock_age(shop: Shop, by_variable: timedelta | None, now: datetime) -> timedelta:
+    """How old an observation may be to tell anybody (SEMANTICS 2.7).
+
+    What the shop says, else what the Variable says, else two intervals, at least an hour.
+    """
+    said = shop.stock_age or by_variable
+    return said or max(SHORTEST_STOCK_AGE, 2 * _longest_interval(shop, now))
+
+
+def _age_by_variable(connection: Connection) -> timedelta | None:
+    newest = run_query(connection, "rules.find_newest").one_or_none()
+    minutes = newest.rules.get("max_stock_age_minutes") if newest is not None else None
+    return None if minutes is None else timedelta(minutes=minutes)
+
+
+def _bundle_parts(shop: Shop) -> list[dict[str, object]]:
+    return [
+        {"bundle_variant_id": bundle.variant, "component_variant_id": component, "units_per_bundle": units}
+        for bundle in shop.bundles
+        for component, units in bundle.components.items()
+    ]
 
 
 def require_shop(connection: Connection, shop_id: str) -> None:

@@ -1,12 +1,14 @@
 """Looking at snapshots, and accepting a refused one (SEMANTICS 2.3)."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine, Row
 
 from include.db.queries import run_query
 from include.errors import NotFound
+from include.services.late import find_summary
 
 
 def list_snapshots(engine: Engine, shop_id: str, most: int = 20) -> Sequence[Row[Any]]:
@@ -15,17 +17,26 @@ def list_snapshots(engine: Engine, shop_id: str, most: int = 20) -> Sequence[Row
         return run_query(connection, "snapshot.list_snapshots", shop_id=shop_id, row_limit=most).all()
 
 
-def show_snapshot(
-    engine: Engine, shop_id: str, snapshot_id: int, most_rejects: int = 20
-) -> tuple[Row[Any], Sequence[Row[Any]]]:
-    """One snapshot's figures and reason, and its first rejected rows; raises NotFound."""
+@dataclass(frozen=True)
+class SnapshotStory:
+    """One snapshot: its figures and reason, its first rejected rows, what guards held back, what it moved if late."""
+
+    figures: Row[Any]
+    rejects: Sequence[Row[Any]]
+    held: Sequence[Row[Any]]
+    backfill: dict[str, int]
+
+
+def show_snapshot(engine: Engine, shop_id: str, snapshot_id: int, most_rows: int = 20) -> SnapshotStory:
+    """Everything about one snapshot; raises NotFound."""
     here = {"shop_id": shop_id, "snapshot_id": snapshot_id}
     with engine.connect() as connection:
-        snapshot = run_query(connection, "snapshot.find_snapshot", **here).one_or_none()
-        if snapshot is None:
+        figures = run_query(connection, "snapshot.find_snapshot", **here).one_or_none()
+        if figures is None:
             raise _not_found(shop_id, f"snapshot {snapshot_id}")
-        rejects = run_query(connection, "snapshot.list_rejected_rows", **here, row_limit=most_rejects).all()
-    return snapshot, rejects
+        rejects = run_query(connection, "snapshot.list_rejected_rows", **here, row_limit=most_rows).all()
+        held = run_query(connection, "snapshot.list_held", **here, row_limit=most_rows).all()
+        return SnapshotStory(figures, rejects, held, find_summary(connection, shop_id, snapshot_id))
 
 
 def accept_snapshot(engine: Engine, shop_id: str, snapshot_id: int, reason: str) -> None:

@@ -151,9 +151,9 @@ def _waiting(row: Row[Any]) -> str:
         again = (
             " after it sold out again before the message left" if row.reason == "out_of_stock_again" else ""
         )
-        return f"{row.units} units are in stock, too few to tell anyone{again}"
+        return f"{row.units} units are in stock, {row.guard_reason or 'too few to tell anyone'}{again}"
     if row.restock_after is not None and (row.restocked_at is None or row.restocked_at <= row.restock_after):
-        return f"it asked for the next restock after {_at(row.restock_after)}, and none has come since"
+        return f"it asked for the next restock after {_at(row.restock_after)}, and none has come since{_guarded(row)}"
     if row.not_before is not None and (row.next_check_at is None or row.not_before >= row.next_check_at):
         return f"it was told about this variant less than 24 hours ago; next look at {_at(row.not_before)}"
     if row.reason in PASSED:
@@ -162,6 +162,10 @@ def _waiting(row: Row[Any]) -> str:
     if row.hold_reason in HOLDS:
         return HOLDS[row.hold_reason]
     return _between_batches(row)
+
+
+def _guarded(row: Row[Any]) -> str:
+    return f" ({row.guard_reason})" if row.guard_reason else ""
 
 
 def _between_batches(row: Row[Any]) -> str:

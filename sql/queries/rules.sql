@@ -32,34 +32,59 @@ FROM shop
 ORDER BY shop_id;
 
 -- name: recall_last_below
--- The last units below another minimum, out of the history, for variants that are closed but would be open.
-UPDATE variant_stock AS stock
-SET last_below = coalesce(recalled.units, stock.last_below)
-FROM (
+-- The last units below another minimum, out of the history, for touched variants that it may open; NULL: never below.
+WITH opening AS (
+    SELECT
+        stock.variant_id,
+        asked.minimum
+    FROM variant_stock AS stock
+    CROSS JOIN LATERAL (
+        SELECT CASE
+            WHEN CAST(:has_overrides AS boolean)
+                THEN minimum_of(:rule_set_id, :shop_id, stock.variant_id, :min_inventory)
+            ELSE :min_inventory
+        END AS minimum
+    ) AS asked
+    WHERE
+        stock.shop_id = :shop_id
+        AND NOT stock.is_open
+        AND stock.units >= asked.minimum
+        AND stock.variant_id IN (
+            SELECT touched_variant.variant_id
+            FROM touched_variant
+            WHERE touched_variant.snapshot_id = :snapshot_id
+        )
+),
+
+running AS (
+    SELECT
+        change.variant_id,
+        change.observed_at,
+        opening.minimum,
+        sum(change.quantity - coalesce(change.previous_quantity, 0)) OVER (
+            PARTITION BY change.variant_id ORDER BY change.observed_at
+        ) AS total
+    FROM opening
+    JOIN shop ON shop.shop_id = :shop_id
+    JOIN stock_change AS change
+        ON change.shop_id = :shop_id AND change.variant_id = opening.variant_id
+    WHERE is_counted(change.location_id, shop.included_locations, shop.excluded_locations)
+),
+
+recalled AS (
     SELECT DISTINCT ON (running.variant_id)
         running.variant_id,
         CAST(floor(greatest(running.total, 0)) AS bigint) AS units
-    FROM (
-        SELECT
-            change.variant_id,
-            change.observed_at,
-            sum(change.quantity - coalesce(change.previous_quantity, 0)) OVER (
-                PARTITION BY change.variant_id ORDER BY change.observed_at
-            ) AS total
-        FROM stock_change AS change
-        JOIN shop ON shop.shop_id = change.shop_id
-        JOIN variant_stock AS closed
-            ON closed.shop_id = change.shop_id AND closed.variant_id = change.variant_id
-        WHERE
-            change.shop_id = :shop_id
-            AND is_counted(change.location_id, shop.included_locations, shop.excluded_locations)
-            AND NOT closed.is_open
-            AND closed.units >= :min_inventory
-    ) AS running
-    WHERE running.total < :min_inventory
+    FROM running
+    WHERE running.total < running.minimum
     ORDER BY running.variant_id, running.observed_at DESC
-) AS recalled
-WHERE stock.shop_id = :shop_id AND stock.variant_id = recalled.variant_id;
+)
+
+UPDATE variant_stock AS stock
+SET last_below = recalled.units
+FROM opening
+LEFT JOIN recalled ON recalled.variant_id = opening.variant_id
+WHERE stock.shop_id = :shop_id AND stock.variant_id = opening.variant_id;
 
 -- name: insert_overrides
 -- The overrides of a rule set, in the order of its Variable.

@@ -15,7 +15,10 @@ ON CONFLICT (shop_id) DO UPDATE
         locale = excluded.locale,
         included_locations = excluded.included_locations,
         excluded_locations = excluded.excluded_locations,
-        max_stock_age = excluded.max_stock_age
+        max_stock_age = excluded.max_stock_age,
+        needs_recount = shop.needs_recount
+        OR (shop.included_locations, shop.excluded_locations)
+        IS DISTINCT FROM (excluded.included_locations, excluded.excluded_locations)
     WHERE
         (shop.name, shop.currency, shop.time_zone, shop.locale, shop.included_locations, shop.excluded_locations,
             shop.max_stock_age)
@@ -32,3 +35,52 @@ SELECT
     currency
 FROM shop
 WHERE shop_id = :shop_id;
+
+-- name: take_recount
+-- Whether the locations or bundles of a shop changed since its last detect; asked once.
+UPDATE shop
+SET needs_recount = false
+WHERE shop_id = :shop_id AND needs_recount
+RETURNING shop_id;
+
+-- name: replace_bundles
+-- The bundles of a shop as its operator describes them now; a difference asks for a recount (SEMANTICS 1.5).
+WITH given AS (
+    SELECT
+        part.bundle_variant_id,
+        part.component_variant_id,
+        part.units_per_bundle
+    FROM jsonb_to_recordset(CAST(:parts AS jsonb))
+        AS part (bundle_variant_id text, component_variant_id text, units_per_bundle integer)
+),
+
+gone AS (
+    DELETE FROM bundle_component AS known
+    WHERE known.shop_id = :shop_id AND NOT EXISTS (
+        SELECT 1
+        FROM given
+        WHERE
+            given.bundle_variant_id = known.bundle_variant_id
+            AND given.component_variant_id = known.component_variant_id
+    )
+    RETURNING 1
+),
+
+written AS (
+    INSERT INTO bundle_component AS known (shop_id, bundle_variant_id, component_variant_id, units_per_bundle)
+    SELECT
+        :shop_id,
+        bundle_variant_id,
+        component_variant_id,
+        units_per_bundle
+    FROM given
+    ORDER BY bundle_variant_id, component_variant_id
+    ON CONFLICT (shop_id, bundle_variant_id, component_variant_id) DO UPDATE
+        SET units_per_bundle = excluded.units_per_bundle
+        WHERE known.units_per_bundle <> excluded.units_per_bundle
+    RETURNING 1
+)
+
+UPDATE shop
+SET needs_recount = true
+WHERE shop_id = :shop_id AND (EXISTS (SELECT 1 FROM gone) OR EXISTS (SELECT 1 FROM written));

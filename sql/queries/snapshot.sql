@@ -10,6 +10,7 @@ ON CONFLICT (shop_id, window_key) DO UPDATE
     SET window_key = excluded.window_key
 RETURNING
     snapshot_id,
+    kind,
     state,
     row_count,
     reject_count,
@@ -98,13 +99,54 @@ FROM staged
 LEFT JOIN variant_stock AS level
     ON level.shop_id = :shop_id AND level.variant_id = staged.variant_id;
 
+-- name: is_late
+-- Whether a newer snapshot has been detected (SEMANTICS 2.9).
+SELECT EXISTS (
+    SELECT 1
+    FROM snapshot
+    WHERE shop_id = :shop_id AND detected_at IS NOT NULL AND observed_at > :observed_at
+);
+
+-- name: measure_late_stage
+-- The figures that the gates judge, compared with what was known at the late snapshot's time.
+WITH staged AS (
+    SELECT
+        variant_id,
+        greatest(sum(quantity) FILTER (
+            WHERE is_counted(location_id, shop.included_locations, shop.excluded_locations)
+        ), 0) AS available
+    FROM staged_row
+    JOIN shop ON shop.shop_id = :shop_id
+    WHERE snapshot_id = :snapshot_id
+    GROUP BY variant_id
+),
+
+level AS (
+    SELECT
+        known.variant_id,
+        coalesce(sum(known.quantity) FILTER (
+            WHERE is_counted(known.location_id, shop.included_locations, shop.excluded_locations)
+        ), 0) AS available
+    FROM level_at(:shop_id, :observed_at) AS known
+    JOIN shop ON shop.shop_id = :shop_id
+    GROUP BY known.variant_id
+)
+
+SELECT
+    count(*) AS variant_count,
+    count(*) FILTER (WHERE staged.available < 1) AS zero_count,
+    count(*) FILTER (WHERE staged.available >= 1 AND level.available < 1) AS risen_count
+FROM staged
+LEFT JOIN level ON level.variant_id = staged.variant_id;
+
 -- name: find_baseline
 -- The complete full snapshot before a moment: what the gates compare with.
 SELECT
     row_count,
     reject_count,
     variant_count,
-    zero_count
+    zero_count,
+    dated_at
 FROM snapshot
 WHERE shop_id = :shop_id AND kind = 'full' AND state = 'complete' AND observed_at < :observed_at
 ORDER BY observed_at DESC
@@ -122,6 +164,7 @@ SET
     zero_count = :zero_count,
     observed_at = :observed_at,
     source = :source,
+    dated_at = :dated_at,
     loaded_at = :now
 WHERE shop_id = :shop_id AND snapshot_id = :snapshot_id;
 
@@ -135,6 +178,7 @@ SET
     reject_count = :reject_count,
     observed_at = :observed_at,
     source = :source,
+    dated_at = :dated_at,
     loaded_at = :now
 WHERE shop_id = :shop_id AND snapshot_id = :snapshot_id;
 
@@ -160,6 +204,7 @@ SELECT
     snapshot.opened_count,
     snapshot.closed_count,
     snapshot.event_count,
+    snapshot.held_count,
     EXISTS (
         SELECT 1
         FROM snapshot AS newer
@@ -180,7 +225,8 @@ SET
     changed_count = :changed_count,
     opened_count = :opened_count,
     closed_count = :closed_count,
-    event_count = :event_count
+    event_count = :event_count,
+    held_count = :held_count
 WHERE shop_id = :shop_id AND snapshot_id = :snapshot_id;
 
 -- name: list_snapshots
@@ -215,6 +261,7 @@ SELECT
     observed_at,
     loaded_at,
     detected_at,
+    dated_at,
     row_count,
     reject_count,
     variant_count,
@@ -223,6 +270,7 @@ SELECT
     opened_count,
     closed_count,
     event_count,
+    held_count,
     reason,
     accepted_reason
 FROM snapshot
@@ -237,4 +285,20 @@ SELECT
 FROM rejected_row
 WHERE shop_id = :shop_id AND snapshot_id = :snapshot_id
 ORDER BY line_number
+LIMIT :row_limit;
+
+-- name: list_held
+-- Variants that a guard kept from being a restock in the snapshot, and still does (SEMANTICS 2.4, 2.5).
+SELECT
+    stock.variant_id,
+    stock.units,
+    stock.guard_reason
+FROM snapshot
+JOIN variant_stock AS stock
+    ON stock.shop_id = snapshot.shop_id AND stock.observed_at = snapshot.observed_at
+WHERE
+    snapshot.shop_id = :shop_id
+    AND snapshot.snapshot_id = :snapshot_id
+    AND stock.guard_reason IS NOT NULL
+ORDER BY stock.variant_id
 LIMIT :row_limit;

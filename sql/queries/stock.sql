@@ -29,7 +29,9 @@ level AS (
     WHERE shop_id = :shop_id
 )
 
-INSERT INTO stock_difference (snapshot_id, variant_id, location_id, quantity, previous_quantity, missed_count)
+INSERT INTO stock_difference (
+    snapshot_id, variant_id, location_id, quantity, previous_quantity, missed_count, previous_missed_count
+)
 SELECT
     :snapshot_id,
     coalesce(staged.variant_id, level.variant_id),
@@ -40,7 +42,8 @@ SELECT
         ELSE level.quantity
     END,
     level.quantity,
-    CASE WHEN staged.variant_id IS NULL THEN least(level.missed_count + 1, 32000) ELSE 0 END
+    CASE WHEN staged.variant_id IS NULL THEN least(level.missed_count + 1, 32000) ELSE 0 END,
+    coalesce(level.missed_count, 0)
 FROM staged
 FULL JOIN level
     ON level.variant_id = staged.variant_id AND level.location_id = staged.location_id
@@ -90,6 +93,20 @@ WHERE snapshot_id = :snapshot_id AND quantity IS DISTINCT FROM previous_quantity
 ORDER BY variant_id, location_id
 ON CONFLICT DO NOTHING;
 
+-- name: append_presence
+-- The history of what went missing from full snapshots, and of what came back.
+INSERT INTO presence_change (shop_id, variant_id, location_id, observed_at, is_missing)
+SELECT
+    :shop_id,
+    variant_id,
+    location_id,
+    :observed_at,
+    missed_count > 0
+FROM stock_difference
+WHERE snapshot_id = :snapshot_id AND (missed_count > 0) <> (previous_missed_count > 0)
+ORDER BY variant_id, location_id
+ON CONFLICT DO NOTHING;
+
 -- name: refresh_catalog
 -- What messages say of a variant, where it differs; a variant that may now be announced, or no longer, is touched.
 WITH staged AS (
@@ -113,8 +130,10 @@ WITH staged AS (
 differing AS (
     SELECT
         staged.*,
-        known.is_published AS was_published,
-        known.is_tracked AS was_tracked
+        (
+            coalesce(known.is_published, true), coalesce(known.is_tracked, true),
+            coalesce(known.continue_selling, false)
+        ) <> (staged.is_published, staged.is_tracked, staged.continue_selling) AS has_new_standing
     FROM staged
     LEFT JOIN variant AS known
         ON known.shop_id = :shop_id AND known.variant_id = staged.variant_id
@@ -135,7 +154,22 @@ touched AS (
         :snapshot_id,
         variant_id
     FROM differing
-    WHERE (was_published AND was_tracked) IS DISTINCT FROM (is_published AND is_tracked)
+    WHERE has_new_standing
+),
+
+standing AS (
+    INSERT INTO variant_change (shop_id, variant_id, observed_at, is_published, is_tracked, continue_selling)
+    SELECT
+        :shop_id,
+        variant_id,
+        :observed_at,
+        is_published,
+        is_tracked,
+        continue_selling
+    FROM differing
+    WHERE has_new_standing
+    ORDER BY variant_id
+    ON CONFLICT DO NOTHING
 )
 
 INSERT INTO variant (
@@ -174,56 +208,126 @@ ON CONFLICT (shop_id, variant_id) DO UPDATE
         changed_at = excluded.changed_at;
 
 -- name: touch_variants
--- Judge again what differs, and what still waits for its restock to be confirmed.
+-- Judge again what differs.
 INSERT INTO touched_variant (snapshot_id, variant_id)
 SELECT
     :snapshot_id,
     variant_id
 FROM stock_difference
 WHERE snapshot_id = :snapshot_id
-UNION
+GROUP BY variant_id;
+
+-- name: touch_bundles
+-- Judge again the bundles of touched components (SEMANTICS 1.5).
+INSERT INTO touched_variant (snapshot_id, variant_id)
+SELECT
+    :snapshot_id,
+    bundle_component.bundle_variant_id
+FROM bundle_component
+JOIN touched_variant ON touched_variant.variant_id = bundle_component.component_variant_id
+WHERE bundle_component.shop_id = :shop_id AND touched_variant.snapshot_id = :snapshot_id
+GROUP BY bundle_component.bundle_variant_id;
+
+-- name: touch_unconfirmed
+-- Judge again what still waits for its restock to be confirmed; a partial snapshot confirms only what it contains.
+INSERT INTO touched_variant (snapshot_id, variant_id)
 SELECT
     :snapshot_id,
     variant_id
 FROM variant_stock
-WHERE shop_id = :shop_id AND confirmations > 0 AND NOT is_open;
+WHERE
+    shop_id = :shop_id
+    AND confirmations > 0
+    AND NOT is_open
+    AND (CAST(:is_full AS boolean) OR variant_id IN (
+        SELECT staged_row.variant_id
+        FROM staged_row
+        WHERE staged_row.snapshot_id = :snapshot_id
+    ));
+
+-- name: count_bundles
+-- How many bundles a shop has: without any, nothing is judged a second time.
+SELECT count(*) FROM bundle_component WHERE shop_id = :shop_id;
 
 -- name: judge_variants
--- Open and close the touched variants and raise restock events (SEMANTICS 2.5, 2.6). The first sight of a variant
--- counts for requests that waited for it unmatched (3.4); in a shop's first pull only for live ones, not for imports.
--- Specification: include/domain/stock.py.
-WITH touched AS (
+-- Open and close the touched variants by their own rules and raise restock events (SEMANTICS 2.5, 2.6). The first
+-- sight of a variant counts for requests that waited for it unmatched (3.4); in a shop's first pull only for live
+-- ones, not for imports. Bundles are judged after their components. Specification: include/domain/stock.py.
+WITH bundle AS (
+    SELECT DISTINCT bundle_variant_id AS variant_id
+    FROM bundle_component
+    WHERE shop_id = :shop_id
+),
+
+touched AS (
     SELECT DISTINCT variant_id
     FROM touched_variant
-    WHERE snapshot_id = :snapshot_id
+    WHERE
+        snapshot_id = :snapshot_id
+        AND (variant_id IN (SELECT bundle.variant_id FROM bundle)) = CAST(:of_bundles AS boolean)
+),
+
+ruled AS (
+    SELECT
+        touched.variant_id,
+        variant.is_published,
+        variant.is_tracked,
+        variant.continue_selling,
+        coalesce(CAST(own.changed ->> 'min_inventory' AS bigint), :min_inventory) AS min_inventory,
+        coalesce(CAST(own.changed ->> 'min_restock' AS bigint), :min_restock) AS min_restock,
+        coalesce(CAST(own.changed ->> 'confirm_pulls' AS integer), :confirm_pulls) AS confirm_pulls,
+        60 * coalesce(CAST(own.changed ->> 'min_out_minutes' AS double precision), :min_out_minutes) AS min_out_seconds,
+        coalesce(own.changed ->> 'oversell', :oversell) AS oversell,
+        coalesce(
+            locations_of(own.changed, 'included_locations'), shop.included_locations,
+            CAST(:included_locations AS text[])
+        ) AS included_locations,
+        coalesce(
+            locations_of(own.changed, 'excluded_locations'), nullif(shop.excluded_locations, '{}'),
+            CAST(:excluded_locations AS text[]), '{}'
+        ) AS excluded_locations
+    FROM touched
+    JOIN shop ON shop.shop_id = :shop_id
+    JOIN variant ON variant.shop_id = :shop_id AND variant.variant_id = touched.variant_id
+    LEFT JOIN LATERAL (
+        SELECT effective.changed
+        FROM effective_rules(
+            :rule_set_id, :shop_id, variant.variant_id, variant.product_id, variant.collections
+        ) AS effective
+        WHERE CAST(:has_overrides AS boolean)
+    ) AS own ON true
 ),
 
 observed AS (
     SELECT
-        touched.variant_id,
-        coalesce(sum(level.quantity) FILTER (
-            WHERE is_counted(level.location_id, shop.included_locations, shop.excluded_locations)
-        ), 0) AS available,
-        coalesce(bool_or(level.missed_count BETWEEN 1 AND :confirm_absent - 1), false) AS is_absent
-    FROM touched
-    JOIN shop ON shop.shop_id = :shop_id
+        ruled.variant_id,
+        coalesce(sum(level.quantity) FILTER (WHERE place.counts), 0) AS available,
+        coalesce(bool_or(level.missed_count BETWEEN 1 AND :confirm_absent - 1) FILTER (WHERE place.counts), false)
+            AS is_absent
+    FROM ruled
     JOIN stock_level AS level
-        ON level.shop_id = :shop_id AND level.variant_id = touched.variant_id
-    GROUP BY touched.variant_id
-),
-
-counted AS (
+        ON level.shop_id = :shop_id AND level.variant_id = ruled.variant_id
+    CROSS JOIN LATERAL (
+        SELECT is_counted(level.location_id, ruled.included_locations, ruled.excluded_locations) AS counts
+    ) AS place
+    WHERE NOT CAST(:of_bundles AS boolean)
+    GROUP BY ruled.variant_id
+    UNION ALL
     SELECT
-        observed.variant_id,
-        observed.available,
-        observed.is_absent,
-        CASE
-            WHEN variant.is_published AND variant.is_tracked
-                THEN CAST(least(floor(greatest(observed.available, 0)), 1e15) AS bigint)
-            ELSE 0
-        END AS units
-    FROM observed
-    JOIN variant ON variant.shop_id = :shop_id AND variant.variant_id = observed.variant_id
+        ruled.variant_id,
+        coalesce(min(
+            floor(greatest(coalesce(part.available, 0), 0) / bundle_component.units_per_bundle)
+        ) FILTER (WHERE coalesce(component.is_tracked, true)), 0),
+        coalesce(bool_or(part.is_absent), false)
+    FROM ruled
+    JOIN bundle_component
+        ON bundle_component.shop_id = :shop_id AND bundle_component.bundle_variant_id = ruled.variant_id
+    LEFT JOIN variant AS component
+        ON component.shop_id = :shop_id AND component.variant_id = bundle_component.component_variant_id
+    LEFT JOIN variant_stock AS part
+        ON part.shop_id = :shop_id AND part.variant_id = bundle_component.component_variant_id
+    WHERE CAST(:of_bundles AS boolean)
+    GROUP BY ruled.variant_id
 ),
 
 known_shop AS (
@@ -234,6 +338,22 @@ known_shop AS (
     ) AS has_earlier
 ),
 
+counted AS (
+    SELECT
+        observed.variant_id,
+        observed.available,
+        observed.is_absent,
+        announceable_units(
+            observed.available, ruled.is_published, ruled.is_tracked, ruled.continue_selling, ruled.oversell
+        ) AS units,
+        ruled.min_inventory,
+        ruled.min_restock,
+        ruled.confirm_pulls,
+        ruled.min_out_seconds
+    FROM observed
+    JOIN ruled ON ruled.variant_id = observed.variant_id
+),
+
 compared AS (
     SELECT
         counted.*,
@@ -241,16 +361,15 @@ compared AS (
         before.variant_id IS NULL AS is_first_sight,
         coalesce(before.is_open, false) AS was_open,
         coalesce(before.cycle, 0) AS cycle_before,
-        before.opened_at,
-        before.closed_at,
-        before.last_below,
-        counted.units >= :min_inventory AS is_enough,
+        before.guard_reason AS guard_before,
+        counted.units >= counted.min_inventory AS is_enough,
         coalesce(before.added_units, 0) + greatest(counted.units - coalesce(before.units, counted.units), 0)
             AS added_units,
+        counted.units - coalesce(before.last_below, 0) AS risen,
+        extract(EPOCH FROM CAST(:observed_at AS timestamptz) - before.closed_at) AS out_seconds,
         CASE
-            -- Missing from a pull is no observation of the stock: it neither confirms nor refutes.
             WHEN counted.is_absent THEN coalesce(before.confirmations, 0)
-            WHEN counted.units - coalesce(before.last_below, 0) >= :min_restock
+            WHEN counted.units - coalesce(before.last_below, 0) >= counted.min_restock
                 THEN coalesce(before.confirmations, 0) + 1
             ELSE 0
         END AS confirmations
@@ -259,26 +378,39 @@ compared AS (
         ON before.shop_id = :shop_id AND before.variant_id = counted.variant_id
 ),
 
-judged AS (
+confirmed AS (
     SELECT
         compared.*,
-        is_enough AND (is_first_sight OR was_open OR confirmations >= :confirm_pulls) AS is_open,
-        is_enough AND NOT is_first_sight AND NOT was_open AND confirmations >= :confirm_pulls
-        AND (
-            closed_at IS NULL
-            OR CAST(:observed_at AS timestamptz) - closed_at >= make_interval(secs => :min_out_minutes * 60)
-        ) AS is_restock,
+        is_enough AND NOT is_first_sight AND NOT was_open AND NOT is_absent AND confirmations >= confirm_pulls
+            AS is_opening
+    FROM compared
+),
+
+judged AS (
+    SELECT
+        confirmed.*,
+        is_opening OR (is_enough AND (is_first_sight OR was_open)) AS is_open,
+        is_opening AND coalesce(out_seconds >= min_out_seconds, true) AS is_restock,
         is_enough AND is_first_sight AND EXISTS (
             SELECT 1
             FROM subscription
             WHERE
                 subscription.shop_id = :shop_id
-                AND subscription.variant_id = compared.variant_id
+                AND subscription.variant_id = confirmed.variant_id
                 AND subscription.state = 'waiting'
                 AND (subscription.restock_after IS NULL OR known_shop.has_earlier)
         ) AS is_awaited_first_sight,
-        known_shop.has_earlier
-    FROM compared
+        known_shop.has_earlier,
+        CASE
+            WHEN NOT is_enough OR is_first_sight THEN NULL
+            WHEN was_open THEN guard_before
+            WHEN is_absent THEN 'absent from the last full pull'
+            WHEN risen < min_restock THEN format('min_restock: %s of %s units came back', risen, min_restock)
+            WHEN NOT is_opening THEN format('confirming: %s of %s pulls show it', confirmations, confirm_pulls)
+            WHEN out_seconds < min_out_seconds
+                THEN format('min_out_minutes: out for %s of %s seconds', floor(out_seconds), floor(min_out_seconds))
+        END AS guard_reason
+    FROM confirmed
     CROSS JOIN known_shop
 ),
 
@@ -330,7 +462,8 @@ updated AS (
             WHEN judged.is_restock THEN CAST(:observed_at AS timestamptz)
             ELSE stock.restocked_at
         END,
-        added_units = CASE WHEN judged.is_enough THEN judged.added_units ELSE 0 END
+        added_units = CASE WHEN judged.is_enough THEN judged.added_units ELSE 0 END,
+        guard_reason = judged.guard_reason
     FROM judged
     WHERE
         stock.shop_id = :shop_id
@@ -357,6 +490,7 @@ events AS (
 SELECT
     count(*) FILTER (WHERE is_open AND NOT was_open AND NOT is_first_sight) AS opened_count,
     count(*) FILTER (WHERE was_open AND NOT is_open) AS closed_count,
+    count(*) FILTER (WHERE guard_reason IS NOT NULL) AS held_count,
     (SELECT count(*) FROM events) AS event_count
 FROM judged;
 
@@ -400,4 +534,82 @@ SELECT
     :snapshot_id,
     variant_id
 FROM variant_stock
-WHERE shop_id = :shop_id AND is_open <> (units >= :min_inventory);
+WHERE
+    shop_id = :shop_id
+    AND is_open <> (units >= CASE
+        WHEN CAST(:has_overrides AS boolean) THEN minimum_of(:rule_set_id, :shop_id, variant_id, :min_inventory)
+        ELSE :min_inventory
+    END);
+
+-- name: touch_miscounted
+-- Touch the variants that count otherwise by the locations and the oversell rule of now.
+INSERT INTO touched_variant (snapshot_id, variant_id)
+WITH bundle AS (
+    SELECT DISTINCT bundle_variant_id AS variant_id
+    FROM bundle_component
+    WHERE shop_id = :shop_id
+),
+
+ruled AS (
+    SELECT
+        variant.variant_id,
+        variant.is_published,
+        variant.is_tracked,
+        variant.continue_selling,
+        coalesce(own.changed ->> 'oversell', :oversell) AS oversell,
+        coalesce(
+            locations_of(own.changed, 'included_locations'), shop.included_locations,
+            CAST(:included_locations AS text[])
+        ) AS included_locations,
+        coalesce(
+            locations_of(own.changed, 'excluded_locations'), nullif(shop.excluded_locations, '{}'),
+            CAST(:excluded_locations AS text[]), '{}'
+        ) AS excluded_locations
+    FROM variant
+    JOIN shop ON shop.shop_id = variant.shop_id
+    LEFT JOIN LATERAL (
+        SELECT effective.changed
+        FROM effective_rules(
+            :rule_set_id, :shop_id, variant.variant_id, variant.product_id, variant.collections
+        ) AS effective
+        WHERE CAST(:has_overrides AS boolean)
+    ) AS own ON true
+    WHERE variant.shop_id = :shop_id
+),
+
+recounted AS (
+    SELECT
+        ruled.variant_id,
+        coalesce(sum(level.quantity) FILTER (
+            WHERE is_counted(level.location_id, ruled.included_locations, ruled.excluded_locations)
+        ), 0) AS available
+    FROM ruled
+    JOIN stock_level AS level
+        ON level.shop_id = :shop_id AND level.variant_id = ruled.variant_id
+    GROUP BY ruled.variant_id
+)
+
+SELECT
+    :snapshot_id,
+    stock.variant_id
+FROM variant_stock AS stock
+JOIN ruled ON ruled.variant_id = stock.variant_id
+JOIN recounted ON recounted.variant_id = stock.variant_id
+WHERE
+    stock.shop_id = :shop_id
+    AND (
+        (stock.available <> recounted.available AND stock.variant_id NOT IN (SELECT bundle.variant_id FROM bundle))
+        OR stock.units <> announceable_units(
+            stock.available, ruled.is_published, ruled.is_tracked, ruled.continue_selling, ruled.oversell
+        )
+    );
+
+-- name: touch_every_bundle
+-- Touch the bundles of a shop: one of them was described anew.
+INSERT INTO touched_variant (snapshot_id, variant_id)
+SELECT
+    :snapshot_id,
+    bundle_variant_id
+FROM bundle_component
+WHERE shop_id = :shop_id
+GROUP BY bundle_variant_id;

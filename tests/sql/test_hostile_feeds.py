@@ -70,7 +70,7 @@ class FeedWorld(World):
         newest = list_snapshots(self.engine, self.shop.id, 1)[0]
         return [
             (row.line_number, row.reason)
-            for row in show_snapshot(self.engine, self.shop.id, newest.snapshot_id)[1]
+            for row in show_snapshot(self.engine, self.shop.id, newest.snapshot_id).rejects
         ]
 
 
@@ -284,13 +284,14 @@ def test_a_price_that_is_none_refuses_its_row_and_not_the_load(shop: FeedWorld) 
 def test_everything_about_a_snapshot_can_be_shown(shop: FeedWorld) -> None:
     shop.refusal_of(lines(*lamps(20)) + "oops\n")
     newest = list_snapshots(shop.engine, shop.shop.id, 1)[0]
-    snapshot, rejects = show_snapshot(shop.engine, shop.shop.id, newest.snapshot_id)
+    story = show_snapshot(shop.engine, shop.shop.id, newest.snapshot_id)
+    snapshot, rejects = story.figures, story.rejects
     assert (snapshot.state, snapshot.row_count, snapshot.reject_count) == ("rejected", 20, 1)
     assert snapshot.reason.startswith("20 rows are 20.0 %")
     assert [(row.line_number, row.excerpt) for row in rejects] == [(21, "oops")]
     accept_snapshot(shop.engine, shop.shop.id, newest.snapshot_id, "a clearance sale")
     assert shop.load()["rows"] == 20
-    snapshot, _ = show_snapshot(shop.engine, shop.shop.id, newest.snapshot_id)
+    snapshot = show_snapshot(shop.engine, shop.shop.id, newest.snapshot_id).figures
     assert (snapshot.state, snapshot.accepted_reason) == ("complete", "a clearance sale")
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
+from croniter import croniter
+
 from include.catalog.archive import Archive
 from include.catalog.base import Chunk, ShopConnection
 from include.catalog.feed.csv_rows import read_csv
@@ -15,7 +17,7 @@ from include.catalog.feed.stream import FeedStream, open_feed, refuse_what_is_no
 from include.catalog.feed.xml_rows import read_xml
 from include.catalog.http import HttpClient
 from include.domain.shop import CatalogField, FeedSettings, Shop
-from include.domain.window import Window
+from include.domain.window import GRID_ORIGIN, Window
 from include.errors import SnapshotRefused
 
 Reader = Callable[[FeedStream, Mapping[CatalogField, str]], Iterator[Chunk]]
@@ -44,10 +46,19 @@ class FeedConnector:
         self._open_client = open_client
         self._open_store = open_store
 
+    @property
+    def knows_the_past(self) -> bool:
+        """Whether the feed's address is one of its window."""
+        return settings_of(self._shop).is_dated
+
     def pull(self, window: Window, archive: Archive, now: datetime) -> None:
-        """Archive the feed as it is at `now`; see Connector.pull."""
-        source = find_source(self._shop, self._connection, self._home, self._open_client, self._open_store)
-        source.copy_to(archive, now)
+        """Archive the feed as it is at `now`, a dated one as it was when its window ended; see Connector.pull."""
+        span = _span_of(window, self._shop, now) if self.knows_the_past else None
+        source = find_source(
+            self._shop, self._connection, self._home, self._open_client, self._open_store, span
+        )
+        observed_at = min(now, window.end) if span and window.end else now
+        source.copy_to(archive, observed_at)
 
     def read(self, archive: Archive) -> Iterator[Chunk]:
         """The feed's rows in their order; see Connector.read."""
@@ -62,6 +73,18 @@ class FeedConnector:
                 yield chunk
             if not count:
                 raise SnapshotRefused(f"{stream.source}: the feed has no rows.")
+
+
+def _span_of(window: Window, shop: Shop, now: datetime) -> tuple[datetime, datetime]:
+    """The window's own span; for a run by hand that of the last window that has ended."""
+    if window.start is not None and window.end is not None:
+        return window.start, window.end
+    if shop.interval is not None:
+        end = now - (now - GRID_ORIGIN) % shop.interval
+        return end - shop.interval, end
+    firings = croniter(shop.cron, now.astimezone(shop.zone))
+    end = firings.get_prev(datetime)
+    return firings.get_prev(datetime), end
 
 
 def _reader(kind: str, settings: FeedSettings) -> Reader:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Protocol
 
 from include.catalog.archive import Archive, ArchiveWriter, Manifest, StorePath
 from include.catalog.http import HttpClient, Reply
-from include.errors import ConfigurationError, NotFound, RestockError, TemporaryError
+from include.errors import ConfigurationError, FeedMissing, NotFound, RestockError, TemporaryError
 
 BLOCK = 256 * 1024
 ENCODINGS = ("", "identity", "gzip", "x-gzip")
@@ -57,7 +57,7 @@ class FileSource:
         try:
             return self._path.open("rb")
         except (FileNotFoundError, NotADirectoryError):
-            raise ConfigurationError(f"{self._path} does not exist. Check feed.url in shops.yaml.") from None
+            raise FeedMissing(f"{self._path} does not exist. Check feed.url in shops.yaml.") from None
         except IsADirectoryError:
             raise ConfigurationError(f"{self._path} is a folder, where a feed is one file.") from None
         except PermissionError:
@@ -92,7 +92,7 @@ class StoreSource:
         except RestockError:
             raise
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            raise ConfigurationError(f"{self._url} does not exist. Check feed.url in shops.yaml.") from None
+            raise FeedMissing(f"{self._url} does not exist. Check feed.url in shops.yaml.") from None
         except PermissionError:
             raise ConfigurationError(
                 f"{self._url} may not be read with the credentials of the shop's conn_id."

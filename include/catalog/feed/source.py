@@ -1,6 +1,7 @@
 """Which place a shop's settings and its Connection name as the source of its feed."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -9,6 +10,7 @@ from include.catalog.addresses import check_host, resolve_name
 from include.catalog.base import ShopConnection
 from include.catalog.feed.copying import FeedSource, FileSource, HttpSource, ObjectPath, StoreSource
 from include.catalog.http import Access, HttpClient, Limits
+from include.domain.dated_address import address_of
 from include.domain.shop import STORES, FeedSettings, Shop
 from include.errors import ConfigurationError
 
@@ -30,9 +32,10 @@ def find_source(
     home: Path,
     open_client: OpenClient = HttpClient,
     open_store: OpenStore = open_plain_store,
+    window: tuple[datetime, datetime] | None = None,
 ) -> FeedSource:
-    """The source that the shop's settings name; relative paths begin at `home`."""
-    settings = settings_of(shop)
+    """The source that the shop's settings name, for a window where they are dated; relative paths begin at `home`."""
+    settings = _dated(settings_of(shop), window)
     if shop.conn_id is not None and connection is None:
         raise ConfigurationError(
             f"shop {shop.id!r}: there is no Airflow Connection {shop.conn_id!r}. Create it under "
@@ -52,6 +55,14 @@ def settings_of(shop: Shop) -> FeedSettings:
     if shop.feed is None:
         raise ConfigurationError(f"shop {shop.id!r}: it has no section feed in shops.yaml.")
     return shop.feed
+
+
+def _dated(settings: FeedSettings, window: tuple[datetime, datetime] | None) -> FeedSettings:
+    if window is None or not settings.is_dated:
+        return settings
+    url = None if settings.url is None else address_of(settings.url, *window)
+    path = None if settings.path is None else address_of(settings.path, *window)
+    return settings.model_copy(update={"url": url, "path": path})
 
 
 def _open_store(shop: Shop, settings: FeedSettings, open_store: OpenStore) -> ObjectPath:

@@ -238,3 +238,54 @@ def test_a_login_in_the_address_is_refused_and_not_repeated(shops_file):
         told = problem_of(shops_file, "feeds/lamp.jsonl", f"'{scheme}://me:hunter2@shop.example/a'")
         assert "Put it into an Airflow Connection" in told
         assert "hunter2" not in told
+
+
+BUNDLES = """\
+    bundles:
+      - variant: SET
+        components: {LAMP: 1, BULB: 2}
+"""
+
+
+def test_a_bundle_names_its_components(shops_file):
+    (shop,) = load_shops(shops_file(GOOD + BUNDLES))
+    assert [(bundle.variant, bundle.components) for bundle in shop.bundles] == [
+        ("SET", {"LAMP": 1, "BULB": 2})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ("{variant: SET}", "bundles.0.components is missing"),
+        ("{variant: SET, components: {}}", "bundles.0.components: a group of members does not fit"),
+        ("{variant: SET, components: {LAMP: 0}}", "bundles.0.components.LAMP: '0' does not fit"),
+        ("{variant: SET, parts: {LAMP: 1}}", "bundles.0.parts is unknown. Allowed are variant, components"),
+        ("{variant: SET, components: {SET: 1}}", "'SET' holds 'SET', which is a bundle too"),
+    ],
+)
+def test_a_bundle_that_makes_no_sense_is_refused_with_its_place(shops_file, entry, problem):
+    with pytest.raises(ConfigurationError) as caught:
+        load_shops(shops_file(GOOD + f"    bundles:\n      - {entry}\n"))
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("age", ["soon", "10 s", "60 days"])
+def test_an_age_of_stock_that_is_no_duration_is_refused(shops_file, age):
+    with pytest.raises(ConfigurationError, match="between 1 minute and 31 days"):
+        load_shops(shops_file(GOOD + f"    max_stock_age: {age}\n"))
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("https://shop.example/{window:%Y}.csv", r"\{window:%Y\} is not understood"),
+        ("https://shop.example/{window_start}.csv", "is not understood"),
+        ("https://shop.example/{window_start:2026}.csv", "is not understood"),
+        ("https://shop.example/{window_start:%Y.csv", "has a brace without its partner"),
+    ],
+)
+def test_a_dated_address_that_is_not_understood_says_what_is_allowed(shops_file, url, problem):
+    with pytest.raises(ConfigurationError, match=problem) as caught:
+        load_shops(shops_file(GOOD.replace("feeds/lamp.jsonl", f'"{url}"')))
+    assert "{window_start:%Y/%m/%d/%H%M}" in str(caught.value)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.domain.rules import RuleSet
-from include.domain.stock import first_sight, observe, sellable_units
+from include.domain.stock import Standing, first_sight, observe, sellable_units
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -20,8 +20,8 @@ def test_whole_units_above_zero_count(available: str, units: int) -> None:
 
 
 def test_what_is_not_published_or_not_tracked_has_nothing_to_announce() -> None:
-    assert sellable_units(Decimal(9), is_published=False) == 0
-    assert sellable_units(Decimal(9), is_tracked=False) == 0
+    assert sellable_units(Decimal(9), Standing(is_published=False)) == 0
+    assert sellable_units(Decimal(9), Standing(is_tracked=False)) == 0
 
 
 @given(levels=st.lists(st.integers(0, 9), min_size=1, max_size=30), minimum=st.integers(1, 5))
