@@ -4,9 +4,18 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from pydantic.fields import FieldInfo
 
+from include.domain.schedule import QuietHours, parse_quiet_hours
 from include.errors import ConfigurationError
 
 VARIABLE_PREFIX = "restock_"
@@ -24,8 +33,19 @@ def _read_json(value: Any) -> Any:
     return json.loads(value or "{}") if isinstance(value, str) else value
 
 
+Count = Annotated[int, Field(ge=1, le=10_000)]
 Rate = Annotated[float, Field(gt=0, le=1_000_000)]
 Domain = Annotated[str, StringConstraints(pattern=r"^[^\sA-Z@]+\.[^\sA-Z@]+$", max_length=253)]
+
+
+def _check_quiet_hours(text: str) -> str:
+    parse_quiet_hours(text)
+    return text
+
+
+QuietSpan = Annotated[str, AfterValidator(_check_quiet_hours)]
+_QUIET_SPAN = "empty (none) or two different times of day such as 21:00-08:00"
+Countries = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}(, ?[A-Z]{2})*)?$", max_length=1200)]
 
 
 class RuleSet(BaseModel):
@@ -114,10 +134,59 @@ class RuleSet(BaseModel):
         'empty or JSON of domains in lower case with mails per second above 0, such as {"gmail.com": 20}',
         "E-mails per second at most to a recipient domain; what is above waits in its order.",
     )
+    quiet_hours_sms: QuietSpan = _rule(
+        "21:00-08:00", _QUIET_SPAN, "When no SMS leaves, on the recipient's clock; transactional ones do."
+    )
+    quiet_hours_email: QuietSpan = _rule(
+        "", _QUIET_SPAN, "When no e-mail leaves, on the recipient's clock; transactional ones do."
+    )
+    quiet_holidays: Countries = _rule(
+        "",
+        "empty (none) or country codes such as DE, FR",
+        "Countries whose public holidays are quiet as a whole for people in a time zone of theirs, on the "
+        "channels that have quiet hours.",
+    )
+    smart_sending_hours_email: float = _rule(
+        16.0,
+        "a number of hours from 0 (off) to 8760",
+        "A marketing e-mail is skipped for who got any e-mail in these hours.",
+        ge=0,
+        le=8760,
+    )
+    smart_sending_hours_sms: float = _rule(
+        24.0,
+        "a number of hours from 0 (off) to 8760",
+        "A marketing SMS is skipped for who got any SMS in these hours.",
+        ge=0,
+        le=8760,
+    )
+    frequency_cap: Annotated[Count | None, BeforeValidator(_none_if_empty)] = _rule(
+        None,
+        "empty (no cap) or a whole number from 1",
+        "Messages that a person gets at most over all flows and channels; transactional ones do not count.",
+    )
+    frequency_cap_days: float = _rule(
+        7.0, "a number of days above 0, up to 365", "The days in which frequency_cap counts.", gt=0, le=365
+    )
+    above_frequency_cap: Literal["wait", "skip"] = _rule(
+        "wait", "'wait' or 'skip'", "What a message does that is above frequency_cap."
+    )
 
     def people_allowed(self) -> int | None:
         """Customers per unit as a number; None means everyone."""
         return None if self.customers_per_unit == "all" else self.customers_per_unit
+
+    def quiet_hours(self, channel: str) -> QuietHours | None:
+        """When nothing may leave on a channel."""
+        return parse_quiet_hours(self.quiet_hours_sms if channel == "SMS" else self.quiet_hours_email)
+
+    def smart_sending_hours(self, channel: str) -> float:
+        """How long a message holds back marketing on a channel."""
+        return self.smart_sending_hours_sms if channel == "SMS" else self.smart_sending_hours_email
+
+    def holiday_countries(self) -> tuple[str, ...]:
+        """Countries whose public holidays are quiet."""
+        return tuple(code.strip() for code in self.quiet_holidays.split(",") if code)
 
 
 def variable_name(field: str) -> str:

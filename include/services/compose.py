@@ -25,7 +25,7 @@ class Composer:
         self._links = UnsubscribeLinks(delivery.link_secret, mailbox.address)
 
     def compose(self, row: Row[Any], now: datetime) -> Envelope:
-        """The mail for a row of `outbox.check_claimed`; raises TemplateError or AddressRefused."""
+        """The mail for a row of `check.read_facts`; raises TemplateError or AddressRefused."""
         key = f"{row.shop_id}/{row.message_key}"
         unsubscribe_url = self._links.link_for(row.shop_id, row.profile_id)
         rendered = self._templates.render_email(row.template, row.locale, _context(row, unsubscribe_url))
@@ -35,11 +35,11 @@ class Composer:
             key=row.message_key,
             message_id=message_id,
             sender=self._mailbox,
-            recipient=row.email,
+            recipient=row.address,
             date=now,
             list_unsubscribe=(unsubscribe_url,),
         )
-        return Envelope(key, message_id, self._mailbox.address, row.email, content, is_crlf=True)
+        return Envelope(key, message_id, self._mailbox.address, row.address, content, is_crlf=True)
 
 
 def _context(row: Row[Any], unsubscribe_url: str) -> dict[str, Any]:

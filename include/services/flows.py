@@ -7,7 +7,8 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
-from include.domain.flow import BACK_IN_STOCK_METRIC, BackInStockDelay, Flow
+from include.domain.delivery import priority_of
+from include.domain.flow import BackInStockDelay, Flow, SendMessage
 from include.domain.wake import DISPATCH, RELEASE, flow_target
 from include.errors import NotFound
 from include.services.due import wake
@@ -45,7 +46,8 @@ def move_step(engine: Engine, flow_name: str, step_id: str, now: datetime) -> di
             template=step.template,
             status=step.status,
             next_step_id=step.next_step_id,
-            purpose="back_in_stock" if step.metric == BACK_IN_STOCK_METRIC else "marketing",
+            purpose=step.purpose,
+            priority=priority_of(step.purpose),
             now=now,
         ).one()
         if moved.moved_count:
@@ -61,9 +63,10 @@ def _register(connection: Connection, flow: Flow, now: datetime) -> int:
         flow_name=flow.name,
         title=flow.title,
         metric=flow.metric,
+        purpose=flow.purpose,
         first_step_id=_first_step_id(flow),
         definition=json.dumps(flow.model_dump(mode="json")),
-        is_telling=any(getattr(step, "status", None) in ("live", "manual") for step in flow.messages),
+        is_telling=any(step.status in ("live", "manual") for step in flow.messages),
         now=now,
     ).one_or_none()
     if changed is not None:
@@ -73,6 +76,7 @@ def _register(connection: Connection, flow: Flow, now: datetime) -> int:
 
 def _register_steps(connection: Connection, flow: Flow) -> None:
     for position, step in enumerate(flow.steps):
+        message = step if isinstance(step, SendMessage) else None
         run_query(
             connection,
             "flow.upsert_step",
@@ -81,10 +85,14 @@ def _register_steps(connection: Connection, flow: Flow) -> None:
             position=position,
             kind=step.kind,
             channel=step.message_channel,
-            template=getattr(step, "template", None),
-            status=getattr(step, "status", None),
+            template=message and message.template,
+            status=message and message.status,
             next_step_id=flow.next_step_id(step.id),
+            uses_smart_sending=message is not None and flow.uses_smart_sending(message),
+            requires_stock=message is not None and flow.requires_stock(message),
         )
+    step_ids = [step.id for step in flow.steps]
+    run_query(connection, "flow.delete_steps", flow_name=flow.name, step_ids=step_ids)
 
 
 def _first_step_id(flow: Flow) -> str | None:

@@ -101,5 +101,5 @@ def _share_out(
 
 
 def _buckets_of(parcel: Parcel, limits: Mapping[str, float]) -> list[str]:
-    domain = parcel.row.email.rpartition("@")[2].casefold()
+    domain = parcel.row.address.rpartition("@")[2].casefold()
     return [bucket for bucket in (domain, _WHOLE_CHANNEL) if bucket in limits]

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from include.db.queries import run_query
 from include.domain.rules import RuleSet, parse_rule_set
 from include.domain.wake import RELEASE
+from include.services.calendars import check_countries
 from include.services.due import wake
 from include.services.openings import judge_touched
 
@@ -20,6 +21,7 @@ def store_rule_set(engine: Engine, values: Mapping[str, str | None], now: dateti
     Raises ConfigurationError with each bad Variable, its value and what is allowed.
     """
     rules = parse_rule_set(values)
+    check_countries(rules)
     with engine.begin() as connection:
         run_query(connection, "rules.lock_rules")
         newest = run_query(connection, "rules.find_newest").one_or_none()

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from include.domain.delivery import MOST_REFUSED_ADDRESSES, next_attempt, next_look
+from include.domain.delivery import MOST_REFUSED_ADDRESSES, next_attempt
 from include.messaging.senders.base import Outcome
 from include.services.marks import Later, Marks
 from include.services.outbox import Parcel
@@ -63,10 +63,10 @@ class Verdicts:
         self._counts["skipped"] += 1
         self.marks.skipped.append((parcel.key, reason))
 
-    def wait(self, parcel: Parcel, reason: str, now: datetime) -> None:
-        """It is looked at again later."""
+    def wait(self, parcel: Parcel, reason: str, until: datetime) -> None:
+        """It is looked at again then."""
         self._counts["later"] += 1
-        self.marks.later.append(Later(parcel.key, reason, next_look(now, reason)))
+        self.marks.later.append(Later(parcel.key, reason, until))
 
     def park(self, parcel: Parcel, full_domain: str) -> None:
         """It waits at its place until its domain, or without one the channel, has room."""

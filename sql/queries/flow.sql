@@ -4,12 +4,17 @@ SELECT pg_advisory_xact_lock(hashtextextended('restock.flows', 0));
 
 -- name: upsert_flow
 -- A flow as its file says; true when something differs from before.
-INSERT INTO flow (flow_name, title, metric, first_step_id, definition, is_telling, is_registered, registered_at)
-VALUES (:flow_name, :title, :metric, :first_step_id, CAST(:definition AS jsonb), :is_telling, true, :now)
+INSERT INTO flow (
+    flow_name, title, metric, purpose, first_step_id, definition, is_telling, is_registered, registered_at
+)
+VALUES (
+    :flow_name, :title, :metric, :purpose, :first_step_id, CAST(:definition AS jsonb), :is_telling, true, :now
+)
 ON CONFLICT (flow_name) DO UPDATE
     SET
         title = excluded.title,
         metric = excluded.metric,
+        purpose = excluded.purpose,
         first_step_id = excluded.first_step_id,
         definition = excluded.definition,
         is_telling = excluded.is_telling,
@@ -23,8 +28,13 @@ RETURNING true AS is_changed;
 
 -- name: upsert_step
 -- A step of a flow.
-INSERT INTO flow_step (flow_name, step_id, position, kind, channel, template, status, next_step_id)
-VALUES (:flow_name, :step_id, :position, :kind, :channel, :template, :status, :next_step_id)
+INSERT INTO flow_step (
+    flow_name, step_id, position, kind, channel, template, status, next_step_id, uses_smart_sending, requires_stock
+)
+VALUES (
+    :flow_name, :step_id, :position, :kind, :channel, :template, :status, :next_step_id, :uses_smart_sending,
+    :requires_stock
+)
 ON CONFLICT (flow_name, step_id) DO UPDATE
     SET
         position = excluded.position,
@@ -32,7 +42,16 @@ ON CONFLICT (flow_name, step_id) DO UPDATE
         channel = excluded.channel,
         template = excluded.template,
         status = excluded.status,
-        next_step_id = excluded.next_step_id;
+        next_step_id = excluded.next_step_id,
+        uses_smart_sending = excluded.uses_smart_sending,
+        requires_stock = excluded.requires_stock,
+        is_deleted = false;
+
+-- name: delete_steps
+-- Steps that a flow's file holds no more.
+UPDATE flow_step
+SET is_deleted = true
+WHERE flow_name = :flow_name AND NOT (step_id = ANY (CAST(:step_ids AS text[])));
 
 -- name: unregister_missing
 -- Flows whose file is gone enrol nobody.
@@ -49,7 +68,7 @@ SELECT
     flow_step.template,
     flow_step.status,
     flow_step.next_step_id,
-    flow.metric
+    flow.purpose
 FROM flow_step
 JOIN flow USING (flow_name)
 WHERE flow_step.flow_name = :flow_name AND flow_step.step_id = :step_id;
@@ -71,7 +90,7 @@ WITH due AS MATERIALIZED (
 
 queued AS (
     INSERT INTO message (
-        shop_id, message_key, channel, purpose, profile_id, subscription_id, enrolment_id, batch_id,
+        shop_id, message_key, channel, purpose, priority, profile_id, subscription_id, enrolment_id, batch_id,
         variant_id, flow_name, step_id, template, state, due_at, created_at
     )
     SELECT
@@ -79,6 +98,7 @@ queued AS (
         'flow:' || due.enrolment_id || ':' || CAST(:step_id AS text),
         :channel,
         :purpose,
+        :priority,
         due.profile_id,
         due.subscription_id,
         due.enrolment_id,
