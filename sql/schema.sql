@@ -969,7 +969,7 @@ CREATE INDEX message_due ON public.message USING btree (channel, due_at) WHERE (
 
 CREATE INDEX message_held ON public.message USING btree (shop_id, message_id) WHERE (state = 'held'::text);
 
-CREATE INDEX message_leased ON public.message USING btree (lease_until) WHERE (state = 'sending'::text);
+CREATE INDEX message_leased ON public.message USING btree (lease_until) WHERE (lease_until IS NOT NULL);
 
 CREATE INDEX message_on_hold ON public.message USING btree (shop_id, variant_id) WHERE ((state = 'queued'::text) AND (reason = 'hold'::text));
 

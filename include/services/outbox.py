@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
 from include.domain.request import fold_email
@@ -24,7 +24,7 @@ class Parcel:
     """A claimed message that may leave: what the check read, and when."""
 
     key: Key
-    row: Row[Any]
+    row: Any
     checked_at: datetime
 
 

@@ -60,15 +60,13 @@ shrunk AS MATERIALIZED (
     FROM batch
     JOIN variant_stock AS stock ON stock.shop_id = batch.shop_id AND stock.variant_id = batch.variant_id
     CROSS JOIN LATERAL (
-        SELECT min(message.message_id) AS first_beyond_id
+        SELECT message.message_id AS first_beyond_id
         FROM message
         WHERE
             message.shop_id = batch.shop_id
             AND message.batch_id = batch.batch_id
-            AND message.purpose = 'back_in_stock'
             AND message.state <> 'skipped'
-        GROUP BY message.subscription_id
-        ORDER BY min(message.message_id)
+        ORDER BY message.message_id
         OFFSET greatest(0, stock.units * batch.customers_per_unit - batch.in_flight_count)
         LIMIT 1
     ) AS beyond
@@ -76,6 +74,7 @@ shrunk AS MATERIALIZED (
         (batch.shop_id, batch.batch_id) IN (SELECT claimed.shop_id, claimed.batch_id FROM claimed)
         AND batch.customers_per_unit IS NOT NULL
         AND stock.units < batch.units
+        AND stock.units * batch.customers_per_unit - batch.in_flight_count < batch.released_count
 )
 
 SELECT
@@ -95,8 +94,24 @@ SELECT
     claimed.profile_id IS NOT NULL AND profile.profile_id IS NULL AS is_profile_deleted,
     CASE claimed.channel WHEN 'SMS' THEN profile.phone ELSE profile.email END AS address,
     suppression.reason AS suppressed_for,
-    alert_consent.state AS alert_consent,
-    marketing_consent.state AS marketing_consent,
+    (
+        SELECT consent.state
+        FROM consent
+        WHERE
+            consent.shop_id = claimed.shop_id
+            AND consent.profile_id = claimed.profile_id
+            AND consent.channel = claimed.channel
+            AND consent.purpose = 'alert'
+    ) AS alert_consent,
+    (
+        SELECT consent.state
+        FROM consent
+        WHERE
+            consent.shop_id = claimed.shop_id
+            AND consent.profile_id = claimed.profile_id
+            AND consent.channel = claimed.channel
+            AND consent.purpose = 'marketing'
+    ) AS marketing_consent,
     claimed.purpose = 'back_in_stock' OR coalesce(step.requires_stock, false) AS needs_stock,
     coalesce(stock.is_open AND stock.units >= coalesce(batch.min_inventory, 1), false) AS is_in_stock,
     coalesce(
@@ -105,15 +120,7 @@ SELECT
         OR freshness.refused_at > greatest(stock.observed_at, freshness.full_at),
         false
     ) AS is_stale,
-    coalesce((
-        SELECT min(own.message_id) >= shrunk.first_beyond_id
-        FROM message AS own
-        WHERE
-            own.shop_id = claimed.shop_id
-            AND own.subscription_id = claimed.subscription_id
-            AND own.batch_id = claimed.batch_id
-            AND shrunk.first_beyond_id IS NOT NULL
-    ), false) AS is_beyond_stock,
+    coalesce(claimed.message_id >= shrunk.first_beyond_id, false) AS is_beyond_stock,
     coalesce(step.without_stock, 'hold') AS without_stock,
     claimed.variant_id IS NULL OR coalesce(variant.is_published, false) AS is_item_known,
     profile.time_zone,
@@ -143,18 +150,6 @@ LEFT JOIN suppression
         suppression.shop_id = profile.shop_id
         AND suppression.channel = claimed.channel
         AND suppression.address_key = CASE claimed.channel WHEN 'SMS' THEN profile.phone ELSE profile.email_key END
-LEFT JOIN consent AS alert_consent
-    ON
-        alert_consent.shop_id = claimed.shop_id
-        AND alert_consent.profile_id = claimed.profile_id
-        AND alert_consent.channel = claimed.channel
-        AND alert_consent.purpose = 'alert'
-LEFT JOIN consent AS marketing_consent
-    ON
-        marketing_consent.shop_id = claimed.shop_id
-        AND marketing_consent.profile_id = claimed.profile_id
-        AND marketing_consent.channel = claimed.channel
-        AND marketing_consent.purpose = 'marketing'
 LEFT JOIN subscription
     ON subscription.shop_id = claimed.shop_id AND subscription.subscription_id = claimed.subscription_id
 LEFT JOIN batch ON batch.shop_id = claimed.shop_id AND batch.batch_id = claimed.batch_id
@@ -192,7 +187,8 @@ LEFT JOIN LATERAL (
             AND ahead.purpose = 'back_in_stock'
             AND ahead.message_id < claimed.message_id
     ) AS leaving
-) AS alerts ON claimed.purpose = 'back_in_stock'
+    WHERE claimed.purpose = 'back_in_stock'
+) AS alerts ON true
 -- The timer of Smart Sending: the last attempt, and the window that held at that moment.
 LEFT JOIN LATERAL (
     SELECT
@@ -229,7 +225,8 @@ LEFT JOIN LATERAL (
             ORDER BY last_one.ended_at DESC
             LIMIT 1
         ) AS smart_until
-) AS smart ON step.uses_smart_sending AND claimed.purpose IN ('back_in_stock', 'marketing')
+    WHERE step.uses_smart_sending AND claimed.purpose <> 'transactional'
+) AS smart ON true
 LEFT JOIN LATERAL (
     SELECT
         leaving.cap_ahead,
@@ -256,11 +253,10 @@ LEFT JOIN LATERAL (
             ahead.shop_id = claimed.shop_id
             AND ahead.profile_id = claimed.profile_id
             AND ahead.state = 'sending'
-            AND ahead.purpose IN ('back_in_stock', 'marketing')
             AND ahead.message_id < claimed.message_id
     ) AS leaving
     WHERE CAST(:frequency_cap AS bigint) IS NOT NULL
-) AS cap ON claimed.purpose IN ('back_in_stock', 'marketing')
+) AS cap ON true
 ORDER BY claimed.priority, claimed.due_at, claimed.message_id;
 
 -- name: wake_on_hold
