@@ -100,6 +100,25 @@ $$;
 
 COMMENT ON FUNCTION public.unreachable_reason(of_shop text, of_channel text, of_profile bigint) IS 'Why a person can''t be alerted on a channel; NULL: can be (SEMANTICS 4.6, 10.1). For few people or flows that use SMS.';
 
+CREATE FUNCTION public.waits_for_stock(of_shop text, of_message bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT flow_step.without_stock = 'hold' AND EXISTS (
+        SELECT 1
+        FROM message AS earlier
+        WHERE
+            earlier.shop_id = of_shop
+            AND earlier.subscription_id = message.subscription_id
+            AND earlier.enrolment_id = message.enrolment_id
+            AND earlier.message_id < of_message
+    )
+    FROM message
+    JOIN flow_step USING (flow_name, step_id)
+    WHERE message.shop_id = of_shop AND message.message_id = of_message
+$$;
+
+COMMENT ON FUNCTION public.waits_for_stock(of_shop text, of_message bigint) IS 'Whether a message that finds no stock is a later one of its flow that holds until there is some (SEMANTICS 3.9).';
+
 CREATE TABLE public.alert (
     alert_id bigint NOT NULL,
     kind text NOT NULL,

@@ -11,6 +11,7 @@ FIRST_PROBE = timedelta(seconds=30)
 LONGEST_PROBE = timedelta(minutes=15)
 STALE_STOCK_RETRY = timedelta(minutes=15)
 FREQUENCY_CAP_RETRY = timedelta(hours=1)
+HOLD_RETRY = timedelta(days=1)
 
 SMALLEST_CLAIM = 50
 LARGEST_CLAIM = 500
@@ -28,7 +29,8 @@ def next_attempt(now: datetime, attempts: int, retry_after: float | None) -> dat
 
 def next_look(now: datetime, wait_reason: str) -> datetime:
     """When a message that has to wait is checked again, unless something wakes it before."""
-    return now + (FREQUENCY_CAP_RETRY if wait_reason == "frequency_cap" else STALE_STOCK_RETRY)
+    pauses = {"frequency_cap": FREQUENCY_CAP_RETRY, "hold": HOLD_RETRY}
+    return now + pauses.get(wait_reason, STALE_STOCK_RETRY)
 
 
 def next_claim(size: int, ended_count: int, seconds: float) -> int:

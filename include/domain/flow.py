@@ -39,14 +39,23 @@ class BackInStockDelay(BaseStep):
     kind: Literal["back_in_stock_delay"]
 
 
-class SendEmail(BaseStep):
-    """One e-mail per person; None leaves a check to the default of its flow (SEMANTICS 5, 7.3)."""
+class BaseMessage(BaseStep):
+    """One message per person; None leaves a check to the default of its flow (SEMANTICS 5, 7.3).
 
-    kind: Literal["send_email"]
+    `without_stock` is what a later message of a back-in-stock flow does while there is no stock (SEMANTICS 3.9).
+    """
+
     template: Name
     status: Status = "draft"
     smart_sending: bool | None = None
     require_stock: bool | None = None
+    without_stock: Literal["hold", "skip"] = "hold"
+
+
+class SendEmail(BaseMessage):
+    """One e-mail per person."""
+
+    kind: Literal["send_email"]
 
     @property
     def message_channel(self) -> Channel:
@@ -54,7 +63,18 @@ class SendEmail(BaseStep):
         return "EMAIL"
 
 
-AnyStep = BackInStockDelay | SendEmail
+class SendSms(BaseMessage):
+    """One text message per person."""
+
+    kind: Literal["send_sms"]
+
+    @property
+    def message_channel(self) -> Channel:
+        """SMS."""
+        return "SMS"
+
+
+AnyStep = BackInStockDelay | SendEmail | SendSms
 Step = Annotated[AnyStep, Field(discriminator="kind")]
 STEP_KINDS: dict[str, type[BaseStep]] = {
     get_args(step.model_fields["kind"].annotation)[0]: step for step in get_args(AnyStep)
@@ -103,10 +123,10 @@ class Flow(FlowPart):
         following = ids[position + 1] if position + 1 < len(ids) else None
         return self.steps[position].next or following
 
-    def requires_stock(self, step: SendEmail) -> bool:
+    def requires_stock(self, step: BaseMessage) -> bool:
         """Whether the stock is checked before this message leaves; always in back-in-stock (SEMANTICS 5)."""
         return self.is_back_in_stock or bool(step.require_stock)
 
-    def uses_smart_sending(self, step: SendEmail) -> bool:
+    def uses_smart_sending(self, step: BaseMessage) -> bool:
         """Whether recent messages hold this one back; off for back-in-stock (SEMANTICS 5)."""
         return not self.is_back_in_stock if step.smart_sending is None else step.smart_sending

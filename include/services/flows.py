@@ -11,6 +11,7 @@ from include.domain.flow import BACK_IN_STOCK_METRIC, BackInStockDelay, Flow
 from include.domain.wake import DISPATCH, RELEASE, flow_target
 from include.errors import NotFound
 from include.services.due import wake
+from include.services.settling import settle_requests
 
 
 def register_flows(engine: Engine, flows: Sequence[Flow], now: datetime) -> dict[str, int]:
@@ -42,12 +43,15 @@ def move_step(engine: Engine, flow_name: str, step_id: str, now: datetime) -> di
             flow_name=flow_name,
             step_id=step_id,
             channel=step.channel,
+            is_choice=step.offered_channels not in ([], ["EMAIL"]),
+            offered_channels=step.offered_channels,
             template=step.template,
             status=step.status,
             next_step_id=step.next_step_id,
             purpose="back_in_stock" if step.metric == BACK_IN_STOCK_METRIC else "marketing",
             now=now,
         ).one()
+        settle_requests(connection, moved.passed_shop_ids, moved.passed_ids, now)
         if moved.moved_count:
             wake(connection, DISPATCH)
             wake(connection, flow_target(flow_name))
@@ -84,6 +88,7 @@ def _register_steps(connection: Connection, flow: Flow) -> None:
             template=getattr(step, "template", None),
             status=getattr(step, "status", None),
             next_step_id=flow.next_step_id(step.id),
+            without_stock=getattr(step, "without_stock", "hold"),
         )
 
 

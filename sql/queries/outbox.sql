@@ -252,10 +252,12 @@ SELECT
         WHEN suppression.reason IS NOT NULL THEN 'suppressed'
         WHEN claimed.purpose = 'back_in_stock'
             AND (NOT stock.is_open OR stock.units < batch.min_inventory OR stock.variant_id IS NULL)
+            AND waits_for_stock(claimed.shop_id, claimed.message_id) IS NOT TRUE
             THEN 'out_of_stock_again'
     END AS skip_reason,
     CASE
         WHEN claimed.purpose <> 'back_in_stock' THEN NULL
+        WHEN NOT stock.is_open OR stock.units < batch.min_inventory OR stock.variant_id IS NULL THEN 'hold'
         WHEN stock.is_absent
             OR greatest(stock.observed_at, freshness.full_at) < CAST(:now AS timestamptz) - freshness.max_stock_age
             OR freshness.refused_at > greatest(stock.observed_at, freshness.full_at)

@@ -182,7 +182,7 @@ def test_a_folder_that_does_not_exist_has_no_flows(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_step_is_found_by_its_word() -> None:
-    assert set(STEP_KINDS) == {"back_in_stock_delay", "send_email"}
+    assert set(STEP_KINDS) == {"back_in_stock_delay", "send_email", "send_sms"}
 
 
 def test_a_flow_can_be_stored_and_read_again(write: Write) -> None:
