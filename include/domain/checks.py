@@ -13,6 +13,7 @@ STALE_STOCK_RETRY = timedelta(minutes=15)
 HOLD_RETRY = timedelta(days=1)
 AHEAD_RETRY = timedelta(minutes=1)
 
+ABOUT_A_REQUEST = frozenset({"confirm_request", "keep_request"})
 NOT_URGENT = frozenset({"back_in_stock", "marketing", "keep_request"})
 
 QuietUntil = Callable[[str, str | None, str], datetime | None]
@@ -72,7 +73,9 @@ def judge(facts: Facts, rules: RuleSet, now: datetime, quiet_until: QuietUntil) 
             return Verdict("quiet_hours", until)
         if verdict := _smart_sending(facts, now) or _alerts(facts, rules, now) or _cap(facts, rules, now):
             return verdict
-    return None if facts.is_item_known else Verdict("catalog_item_unavailable")
+    if facts.is_item_known or facts.purpose in ABOUT_A_REQUEST:
+        return None
+    return Verdict("catalog_item_unavailable")
 
 
 def lacks_consent(channel: str, purpose: str, alert: str | None, marketing: str | None) -> bool:
@@ -91,7 +94,8 @@ def _message_status(facts: Facts) -> Verdict | None:
     if facts.purpose == "back_in_stock":
         if facts.request_state == "cancelled":
             return Verdict("cancelled")
-        if not facts.is_of_last_batch:
+        # Without a batch of its own any more: back in the queue, or told of by another request.
+        if not facts.is_of_last_batch or facts.request_state in ("waiting", "expired"):
             return Verdict("covered")
     return Verdict("step_deleted") if facts.is_step_deleted else None
 

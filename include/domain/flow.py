@@ -40,16 +40,20 @@ class BackInStockDelay(BaseStep):
     kind: Literal["back_in_stock_delay"]
 
 
-class SendMessage(BaseStep):
-    """One message per person; None leaves a check to the default of its flow (SEMANTICS 5, 7.3)."""
+class BaseMessage(BaseStep):
+    """One message per person; None leaves a check to the default of its flow (SEMANTICS 5, 7.3).
+
+    `without_stock` is what a later message of a back-in-stock flow does while there is no stock (SEMANTICS 3.9).
+    """
 
     template: Name
     status: Status = "draft"
     smart_sending: bool | None = None
     require_stock: bool | None = None
+    without_stock: Literal["hold", "skip"] = "hold"
 
 
-class SendEmail(SendMessage):
+class SendEmail(BaseMessage):
     """One e-mail per person."""
 
     kind: Literal["send_email"]
@@ -60,7 +64,7 @@ class SendEmail(SendMessage):
         return "EMAIL"
 
 
-class SendSms(SendMessage):
+class SendSms(BaseMessage):
     """One SMS per person, for which consent is needed (SEMANTICS 10.1)."""
 
     kind: Literal["send_sms"]
@@ -111,9 +115,9 @@ class Flow(FlowPart):
         return "transactional" if self.transactional else "marketing"
 
     @property
-    def messages(self) -> tuple[SendMessage, ...]:
+    def messages(self) -> tuple[BaseMessage, ...]:
         """The steps that send something."""
-        return tuple(step for step in self.steps if isinstance(step, SendMessage))
+        return tuple(step for step in self.steps if isinstance(step, BaseMessage))
 
     @property
     def links(self) -> tuple[tuple[str, str], ...]:
@@ -128,10 +132,10 @@ class Flow(FlowPart):
         following = ids[position + 1] if position + 1 < len(ids) else None
         return self.steps[position].next or following
 
-    def requires_stock(self, step: SendMessage) -> bool:
+    def requires_stock(self, step: BaseMessage) -> bool:
         """Whether the stock is checked before this message leaves; always in back-in-stock (SEMANTICS 5)."""
         return self.is_back_in_stock or bool(step.require_stock)
 
-    def uses_smart_sending(self, step: SendMessage) -> bool:
-        """Whether recent messages hold this one back; on for marketing alone (SEMANTICS 5)."""
-        return self.purpose == "marketing" if step.smart_sending is None else step.smart_sending
+    def uses_smart_sending(self, step: BaseMessage) -> bool:
+        """Whether recent messages hold this one back; off for back-in-stock (SEMANTICS 5)."""
+        return not self.is_back_in_stock if step.smart_sending is None else step.smart_sending

@@ -12,6 +12,8 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic.fields import FieldInfo
 
@@ -118,6 +120,33 @@ class RuleSet(BaseModel):
     max_alerts_per_day: int = _rule(
         20, "a whole number from 1", "Alerts that one address gets in 24 hours at most.", ge=1, le=10_000
     )
+    in_stock_request: Literal["notify", "next_restock", "reject"] = _rule(
+        "notify",
+        "'notify', 'next_restock' or 'reject'",
+        "What a request for something that is in stock right now does: it joins the next batch, it waits for the "
+        "next restock, or it is refused.",
+    )
+    expire_days: int = _rule(
+        0,
+        "a whole number from 0 (never) to 3650",
+        "Days after which a request that still waits ends.",
+        ge=0,
+        le=3650,
+    )
+    still_wanted_days: int = _rule(
+        0,
+        "a whole number from 0 (nobody is asked) to 365, smaller than expire_days",
+        "Days before a request ends at which the person is asked by e-mail whether it is still wanted.",
+        ge=0,
+        le=365,
+    )
+    confirm_days: int = _rule(
+        7,
+        "a whole number from 1 to 365",
+        "Days after which a request that was not confirmed ends, in shops with double opt-in.",
+        ge=1,
+        le=365,
+    )
     on_doubt: Literal["resend", "hold"] = _rule(
         "resend",
         "'resend' or 'hold'",
@@ -171,6 +200,13 @@ class RuleSet(BaseModel):
     above_frequency_cap: Literal["wait", "skip"] = _rule(
         "wait", "'wait' or 'skip'", "What a message does that is above frequency_cap."
     )
+
+    @field_validator("still_wanted_days", mode="after")
+    @classmethod
+    def _ask_before_the_end(cls, days: int, info: ValidationInfo) -> int:
+        if days and days >= info.data.get("expire_days", days + 1):
+            raise ValueError("nobody can be asked before a request begins, or about one that never ends")
+        return days
 
     def people_allowed(self) -> int | None:
         """Customers per unit as a number; None means everyone."""
@@ -239,4 +275,4 @@ def _allowed(field: FieldInfo) -> str:
 def _as_text(default: object) -> str:
     if isinstance(default, float):
         return f"{default:g}"
-    return str(default) if default else ""
+    return "" if default is None or default == {} else str(default)

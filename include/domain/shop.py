@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from include.domain.channel import SENDING_CHANNELS, order_channels
 from include.domain.encoding import find_codec
 
 PLATFORMS = ("feed",)
@@ -126,6 +127,13 @@ def _check_locale(value: str) -> str:
     )
 
 
+def _check_channels(value: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [channel for channel in value if channel not in SENDING_CHANNELS]
+    if unknown or len(set(value)) < len(value):
+        raise ValueError(f"allowed are {', '.join(SENDING_CHANNELS)}, each once, the preferred one first")
+    return order_channels(value)
+
+
 def _check_url(value: str) -> str:
     scheme, separator, rest = value.partition("://")
     if not separator or scheme == "file":
@@ -232,6 +240,8 @@ class Shop(BaseModel):
     time_zone: Annotated[str, AfterValidator(_check_time_zone)]
     locale: Annotated[str, AfterValidator(_check_locale)] = "en"
     locations: CountedLocations | None = None
+    double_opt_in: bool = False
+    preferred_channels: Annotated[tuple[str, ...], AfterValidator(_check_channels)] = SENDING_CHANNELS
     feed: FeedSettings | None = Field(default=None, validate_default=True)
 
     @field_validator("feed", mode="after")

@@ -264,7 +264,6 @@ def _finish_detect(
         event_count=counts["events"],
     )
     run_query(connection, "stock.wake_messages_waiting_for_stock", shop_id=shop_id, now=now)
-    run_query(connection, "check.wake_on_hold", shop_id=shop_id, now=now)
     run_query(connection, "snapshot.drop_stage", snapshot_id=snapshot_id)
     wake(connection, RELEASE)
     wake(connection, DISPATCH)

@@ -10,8 +10,10 @@ from include.messaging.message_id import derive_message_id
 from include.messaging.render.library import TemplateLibrary
 from include.messaging.render.mime import build_message
 from include.messaging.senders.base import Envelope
+from include.services.links import Links, Purpose
 from include.services.outbox import Delivery
-from include.services.unsubscribe_link import UnsubscribeLinks
+
+ACTIONS: dict[str, Purpose] = {"confirm_request": "confirm", "keep_request": "keep"}
 
 
 class Composer:
@@ -22,13 +24,14 @@ class Composer:
         self._templates = templates
         self._identity = delivery.identity
         self._domain = mailbox.address.rpartition("@")[2]
-        self._links = UnsubscribeLinks(delivery.link_secret, mailbox.address)
+        self._links = Links(delivery.link_secret, mailbox.address)
 
     def compose(self, row: Row[Any], now: datetime) -> Envelope:
         """The mail for a row of `check.read_facts`; raises TemplateError or AddressRefused."""
         key = f"{row.shop_id}/{row.message_key}"
-        unsubscribe_url = self._links.link_for(row.shop_id, row.profile_id)
-        rendered = self._templates.render_email(row.template, row.locale, _context(row, unsubscribe_url))
+        unsubscribe_url = self._links.link_for("unsubscribe", row.shop_id, row.profile_id)
+        context = _context(row) | {"unsubscribe_url": unsubscribe_url} | self._links_of_request(row)
+        rendered = self._templates.render_email(row.template, row.locale, context)
         message_id = derive_message_id(key, self._domain, self._identity)
         content = build_message(
             rendered,
@@ -41,8 +44,16 @@ class Composer:
         )
         return Envelope(key, message_id, self._mailbox.address, row.address, content, is_crlf=True)
 
+    def _links_of_request(self, row: Row[Any]) -> dict[str, str]:
+        if row.subscription_id is None:
+            return {}
+        links = {"cancel_url": self._links.link_for("cancel", row.shop_id, row.subscription_id)}
+        if action := ACTIONS.get(row.purpose):
+            links["action_url"] = self._links.link_for(action, row.shop_id, row.subscription_id)
+        return links
 
-def _context(row: Row[Any], unsubscribe_url: str) -> dict[str, Any]:
+
+def _context(row: Row[Any]) -> dict[str, Any]:
     return {
         "first_name": row.first_name,
         "last_name": row.last_name,
@@ -55,5 +66,4 @@ def _context(row: Row[Any], unsubscribe_url: str) -> dict[str, Any]:
             "price": row.price,
             "currency": row.currency,
         },
-        "unsubscribe_url": unsubscribe_url,
     }

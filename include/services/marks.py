@@ -9,9 +9,8 @@ from sqlalchemy import Connection
 
 from include.db.copy import copy_array
 from include.db.queries import run_query
-from include.domain.wake import RELEASE
 from include.messaging.senders.base import Outcome
-from include.services.due import wake
+from include.services.settling import settle_messages
 
 
 class Key(NamedTuple):
@@ -62,7 +61,7 @@ class Marks:
                 reason="invalid_address",
                 now=now,
             )
-        _settle(connection, [key for key, _ in self.skipped + self.failed], now)
+        settle_messages(connection, [key for key, _ in self.skipped + self.failed], now)
 
 
 def columns(keys: Sequence[Key]) -> dict[str, str]:
@@ -124,10 +123,3 @@ def _record_attempts(connection: Connection, attempts: list[tuple[Key, Outcome]]
             details=[outcome.detail for _, outcome in attempts],
             now=now,
         )
-
-
-def _settle(connection: Connection, keys: list[Key], now: datetime) -> None:
-    if keys:
-        row = run_query(connection, "mark.settle_requests", **columns(keys), now=now).one()
-        if row.returned_count:
-            wake(connection, RELEASE)

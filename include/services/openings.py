@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from include.db.queries import run_query
 from include.domain.rules import RuleSet
+from include.services.product_requests import follow_openings
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ def judge_touched(
         min_out_minutes=rules.min_out_minutes,
         confirm_absent=rules.confirm_absent,
     ).one()
+    follow_openings(connection, shop_id, work_id, now)
+    if row.opened_count:
+        run_query(connection, "flow.wake_messages_on_hold", shop_id=shop_id, snapshot_id=work_id, now=now)
     run_query(connection, "stock.schedule_touched", shop_id=shop_id, snapshot_id=work_id, now=now)
     run_query(connection, "stock.clear_touched")
     return Openings(row.opened_count, row.closed_count, row.event_count)

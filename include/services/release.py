@@ -8,6 +8,7 @@ from include.db.queries import run_query
 from include.domain.flow import BACK_IN_STOCK_METRIC
 from include.domain.wake import RELEASE, flow_target
 from include.services.due import wake
+from include.services.product_requests import follow_release
 from include.services.rules import read_rule_set
 
 
@@ -39,6 +40,7 @@ def _release(connection: Connection, rule_set_id: int, run_id: str, now: datetim
     ).one()
     wake(connection, RELEASE)
     if row.released_count:
+        follow_release(connection, run_id, now)
         for flow_name in run_query(connection, "flow.list_telling", metric=BACK_IN_STOCK_METRIC).scalars():
             wake(connection, flow_target(flow_name))
     return _counts(row.considered_count, row.batch_count, row.released_count, row.skipped_count)

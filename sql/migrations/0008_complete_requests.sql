@@ -130,6 +130,24 @@ ALTER TABLE flow_step
 COMMENT ON COLUMN flow_step.without_stock IS
 'What a later message of the flow does while there is no stock; a first one never waits for it (SEMANTICS 3.9).';
 
+CREATE FUNCTION waits_for_stock(of_shop text, of_message bigint) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT flow_step.without_stock = 'hold' AND EXISTS (
+        SELECT 1
+        FROM message AS earlier
+        WHERE
+            earlier.shop_id = of_shop
+            AND earlier.subscription_id = message.subscription_id
+            AND earlier.enrolment_id = message.enrolment_id
+            AND earlier.message_id < of_message
+    )
+    FROM message
+    JOIN flow_step USING (flow_name, step_id)
+    WHERE message.shop_id = of_shop AND message.message_id = of_message
+$$;
+COMMENT ON FUNCTION waits_for_stock IS
+'Whether a message that finds no stock is a later one of its flow that holds until there is some (SEMANTICS 3.9).';
+
 ALTER TABLE message
     DROP CONSTRAINT message_purpose_check,
     ADD CONSTRAINT message_purpose_check CHECK (purpose IN (

@@ -30,3 +30,6 @@ CREATE INDEX message_by_person ON message (shop_id, profile_id, channel, ended_a
 -- The first message of a batch beyond what the stock still allows is found in order.
 DROP INDEX message_by_batch;
 CREATE INDEX message_by_batch ON message (shop_id, batch_id, message_id) WHERE batch_id IS NOT NULL;
+
+-- Which message is a later one is decided by include/domain/checks.py.
+DROP FUNCTION waits_for_stock;

@@ -258,17 +258,3 @@ LEFT JOIN LATERAL (
     WHERE CAST(:frequency_cap AS bigint) IS NOT NULL
 ) AS cap ON true
 ORDER BY claimed.priority, claimed.due_at, claimed.message_id;
-
--- name: wake_on_hold
--- Messages that waited for stock to come back may be checked again where it is back (SEMANTICS 3.9).
-UPDATE message
-SET due_at = :now
-FROM variant_stock AS stock
-WHERE
-    message.shop_id = :shop_id
-    AND message.state = 'queued'
-    AND message.reason = 'hold'
-    AND message.due_at > :now
-    AND stock.shop_id = message.shop_id
-    AND stock.variant_id = message.variant_id
-    AND stock.is_open;
