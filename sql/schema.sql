@@ -1,23 +1,36 @@
+CREATE PROCEDURE public.analyze_stage(IN snapshot bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    EXECUTE format('ANALYZE %I', stage_name(snapshot));
+END $$;
+
 CREATE FUNCTION public.bucket_size(per_second double precision, burst_seconds double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE
     AS $$
     SELECT greatest(1, per_second * burst_seconds)
 $$;
 
+CREATE PROCEDURE public.close_stage()
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    DROP VIEW IF EXISTS pg_temp.staged_row;
+END $$;
+
 CREATE PROCEDURE public.create_stage(IN snapshot bigint)
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    EXECUTE format('DROP TABLE IF EXISTS %I', stage_name(snapshot));
-    EXECUTE format(
-        'CREATE UNLOGGED TABLE %I PARTITION OF staged_row FOR VALUES IN (%s) WITH (autovacuum_enabled = off)',
-        stage_name(snapshot), snapshot);
+    CALL drop_stage(snapshot);
+    CALL open_stage(snapshot);
 END $$;
 
 CREATE PROCEDURE public.drop_stage(IN snapshot bigint)
     LANGUAGE plpgsql
     AS $$
 BEGIN
+    CALL close_stage();
     EXECUTE format('DROP TABLE IF EXISTS %I', stage_name(snapshot));
 END $$;
 
@@ -28,6 +41,18 @@ CREATE FUNCTION public.is_counted(location_id text, included text[], excluded te
 $$;
 
 COMMENT ON FUNCTION public.is_counted(location_id text, included text[], excluded text[]) IS 'Whether a location''s stock belongs to what a variant has available (SEMANTICS 1.1).';
+
+CREATE PROCEDURE public.open_stage(IN snapshot bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF to_regclass(stage_name(snapshot)) IS NULL THEN
+        EXECUTE format(
+            'CREATE UNLOGGED TABLE %I (LIKE public.staged_row) WITH (autovacuum_enabled = off)',
+            stage_name(snapshot));
+    END IF;
+    EXECUTE format('CREATE OR REPLACE TEMPORARY VIEW staged_row AS TABLE %I', stage_name(snapshot));
+END $$;
 
 CREATE FUNCTION public.pick_channel(of_shop text, of_profile bigint, asked text[], offered text[]) RETURNS text
     LANGUAGE sql STABLE
@@ -276,6 +301,7 @@ CREATE TABLE public.message (
     created_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
     parked_domain text COLLATE pg_catalog."C",
+    doubt_count smallint DEFAULT 0 NOT NULL,
     CONSTRAINT message_purpose_check CHECK ((purpose = ANY (ARRAY['back_in_stock'::text, 'transactional'::text, 'marketing'::text, 'report'::text, 'confirm_request'::text, 'keep_request'::text]))),
     CONSTRAINT message_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'held'::text, 'sent'::text, 'failed'::text, 'skipped'::text]))),
     CONSTRAINT what_ended_has_a_time CHECK (((state = ANY (ARRAY['sent'::text, 'failed'::text, 'skipped'::text])) = (ended_at IS NOT NULL))),
@@ -292,6 +318,8 @@ COMMENT ON COLUMN public.message.purpose IS 'confirm_request asks for double opt
 COMMENT ON COLUMN public.message.reason IS 'Why it was skipped or failed, or what a queued one waits for (SEMANTICS 5).';
 
 COMMENT ON COLUMN public.message.parked_domain IS 'Set: waits, in its old order, until the limit of this recipient domain has room; its due_at is over.';
+
+COMMENT ON COLUMN public.message.doubt_count IS 'How often nobody knew whether it was sent; after some times a person decides, since each may have arrived.';
 
 CREATE TABLE public.send_rate (
     channel text NOT NULL,
@@ -678,6 +706,8 @@ CREATE TABLE public.staged_row (
     continue_selling boolean NOT NULL
 )
 PARTITION BY LIST (snapshot_id);
+
+COMMENT ON TABLE public.staged_row IS 'The pattern of stages, always empty; within a load or detect a view of this name shows its own stage.';
 
 CREATE TABLE public.stock_change (
     shop_id text NOT NULL COLLATE pg_catalog."C",

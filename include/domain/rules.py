@@ -21,6 +21,7 @@ from include.domain.schedule import QuietHours, parse_quiet_hours
 from include.errors import ConfigurationError
 
 VARIABLE_PREFIX = "restock_"
+WHOLE_CHANNEL = ""
 
 
 def _rule(default: Any, allowed: str, description: str, **limits: Any) -> Any:
@@ -163,6 +164,11 @@ class RuleSet(BaseModel):
         'empty or JSON of domains in lower case with mails per second above 0, such as {"gmail.com": 20}',
         "E-mails per second at most to a recipient domain; what is above waits in its order.",
     )
+    sms_per_second: Annotated[Rate | None, BeforeValidator(_none_if_empty)] = _rule(
+        None,
+        "empty (no limit) or a number of SMS per second above 0, fractions included",
+        "SMS that leave per second at most, by all lanes of all machines together.",
+    )
     quiet_hours_sms: QuietSpan = _rule(
         "21:00-08:00", _QUIET_SPAN, "When no SMS leaves, on the recipient's clock; transactional ones do."
     )
@@ -223,6 +229,12 @@ class RuleSet(BaseModel):
     def holiday_countries(self) -> tuple[str, ...]:
         """Countries whose public holidays are quiet."""
         return tuple(code.strip() for code in self.quiet_holidays.split(",") if code)
+
+    def limits(self, channel: str) -> dict[str, float]:
+        """Messages per second at most by recipient domain; WHOLE_CHANNEL stands for all of them together."""
+        per_second = self.sms_per_second if channel == "SMS" else self.email_per_second
+        whole = {} if per_second is None else {WHOLE_CHANNEL: per_second}
+        return whole if channel == "SMS" else whole | self.email_per_domain
 
 
 def variable_name(field: str) -> str:
