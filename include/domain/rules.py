@@ -213,4 +213,4 @@ def _allowed(field: FieldInfo) -> str:
 def _as_text(default: object) -> str:
     if isinstance(default, float):
         return f"{default:g}"
-    return str(default) if default else ""
+    return "" if default is None or default == {} else str(default)
