@@ -4,63 +4,7 @@ CREATE FUNCTION public.bucket_size(per_second double precision, burst_seconds do
     SELECT greatest(1, per_second * burst_seconds)
 $$;
 
-CREATE PROCEDURE public.create_stage(IN snapshot bigint)
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-    EXECUTE format('DROP TABLE IF EXISTS %I', stage_name(snapshot));
-    EXECUTE format(
-        'CREATE UNLOGGED TABLE %I PARTITION OF staged_row FOR VALUES IN (%s) WITH (autovacuum_enabled = off)',
-        stage_name(snapshot), snapshot);
-END $$;
-
-CREATE PROCEDURE public.drop_stage(IN snapshot bigint)
-    LANGUAGE plpgsql
-    AS $$
-BEGIN
-    EXECUTE format('DROP TABLE IF EXISTS %I', stage_name(snapshot));
-END $$;
-
-CREATE FUNCTION public.is_counted(location_id text, included text[], excluded text[]) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    AS $$
-    SELECT (included IS NULL OR location_id = ANY (included)) AND NOT (location_id = ANY (excluded))
-$$;
-
-COMMENT ON FUNCTION public.is_counted(location_id text, included text[], excluded text[]) IS 'Whether a location''s stock belongs to what a variant has available (SEMANTICS 1.1).';
-
-CREATE FUNCTION public.pick_channel(of_shop text, of_profile bigint, asked text[], offered text[]) RETURNS text
-    LANGUAGE sql STABLE
-    AS $$
-    SELECT preferred.channel
-    FROM shop
-    CROSS JOIN LATERAL unnest(shop.preferred_channels) WITH ORDINALITY AS preferred (channel, place)
-    WHERE
-        shop.shop_id = of_shop
-        AND preferred.channel = ANY (asked)
-        AND preferred.channel = ANY (offered)
-        AND unreachable_reason(of_shop, preferred.channel, of_profile) IS NULL
-    ORDER BY preferred.place
-    LIMIT 1
-$$;
-
-COMMENT ON FUNCTION public.pick_channel(of_shop text, of_profile bigint, asked text[], offered text[]) IS 'The one channel on which a person is told, NULL where there is none (SEMANTICS 3.1); specification: include/domain/channel.py.';
-
-CREATE FUNCTION public.stage_name(snapshot bigint) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    AS $$ SELECT 'staged_row_' || snapshot $$;
-
-CREATE FUNCTION public.tokens_in(empty_at timestamp with time zone, per_second double precision, burst_seconds double precision, at_time timestamp with time zone) RETURNS integer
-    LANGUAGE sql IMMUTABLE STRICT
-    AS $$
-    SELECT CAST(greatest(0, floor(0.001 + least(
-        bucket_size(per_second, burst_seconds), extract(EPOCH FROM at_time - empty_at) * per_second
-    ))) AS integer)
-$$;
-
-COMMENT ON FUNCTION public.tokens_in(empty_at timestamp with time zone, per_second double precision, burst_seconds double precision, at_time timestamp with time zone) IS 'Whole tokens in a bucket; it never holds more than its size, which is one at least.';
-
-CREATE FUNCTION public.unreachable_reason(of_shop text, of_channel text, of_profile bigint) RETURNS text
+CREATE FUNCTION public.channel_obstacle(of_shop text, of_channel text, of_profile bigint) RETURNS text
     LANGUAGE sql STABLE
     AS $$
     SELECT CASE
@@ -98,7 +42,63 @@ CREATE FUNCTION public.unreachable_reason(of_shop text, of_channel text, of_prof
     WHERE profile.shop_id = of_shop AND profile.profile_id = of_profile
 $$;
 
-COMMENT ON FUNCTION public.unreachable_reason(of_shop text, of_channel text, of_profile bigint) IS 'Why a person can''t be alerted on a channel; NULL: can be (SEMANTICS 4.6, 10.1). For few people or flows that use SMS.';
+COMMENT ON FUNCTION public.channel_obstacle(of_shop text, of_channel text, of_profile bigint) IS 'Why a person can''t be alerted on a channel; NULL: can be (SEMANTICS 4.6, 10.1). For few people or flows that use SMS.';
+
+CREATE PROCEDURE public.create_stage(IN snapshot bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    EXECUTE format('DROP TABLE IF EXISTS %I', stage_name(snapshot));
+    EXECUTE format(
+        'CREATE UNLOGGED TABLE %I PARTITION OF staged_row FOR VALUES IN (%s) WITH (autovacuum_enabled = off)',
+        stage_name(snapshot), snapshot);
+END $$;
+
+CREATE PROCEDURE public.drop_stage(IN snapshot bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    EXECUTE format('DROP TABLE IF EXISTS %I', stage_name(snapshot));
+END $$;
+
+CREATE FUNCTION public.is_counted(location_id text, included text[], excluded text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT (included IS NULL OR location_id = ANY (included)) AND NOT (location_id = ANY (excluded))
+$$;
+
+COMMENT ON FUNCTION public.is_counted(location_id text, included text[], excluded text[]) IS 'Whether a location''s stock belongs to what a variant has available (SEMANTICS 1.1).';
+
+CREATE FUNCTION public.pick_channel(of_shop text, of_profile bigint, asked text[], offered text[]) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT preferred.channel
+    FROM shop
+    CROSS JOIN LATERAL unnest(shop.preferred_channels) WITH ORDINALITY AS preferred (channel, place)
+    WHERE
+        shop.shop_id = of_shop
+        AND preferred.channel = ANY (asked)
+        AND preferred.channel = ANY (offered)
+        AND channel_obstacle(of_shop, preferred.channel, of_profile) IS NULL
+    ORDER BY preferred.place
+    LIMIT 1
+$$;
+
+COMMENT ON FUNCTION public.pick_channel(of_shop text, of_profile bigint, asked text[], offered text[]) IS 'The one channel on which a person is told, NULL where there is none (SEMANTICS 3.1); specification: include/domain/channel.py.';
+
+CREATE FUNCTION public.stage_name(snapshot bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$ SELECT 'staged_row_' || snapshot $$;
+
+CREATE FUNCTION public.tokens_in(empty_at timestamp with time zone, per_second double precision, burst_seconds double precision, at_time timestamp with time zone) RETURNS integer
+    LANGUAGE sql IMMUTABLE STRICT
+    AS $$
+    SELECT CAST(greatest(0, floor(0.001 + least(
+        bucket_size(per_second, burst_seconds), extract(EPOCH FROM at_time - empty_at) * per_second
+    ))) AS integer)
+$$;
+
+COMMENT ON FUNCTION public.tokens_in(empty_at timestamp with time zone, per_second double precision, burst_seconds double precision, at_time timestamp with time zone) IS 'Whole tokens in a bucket; it never holds more than its size, which is one at least.';
 
 CREATE FUNCTION public.waits_for_stock(of_shop text, of_message bigint) RETURNS boolean
     LANGUAGE sql STABLE

@@ -139,13 +139,13 @@ def test_3_1_the_channel_is_picked_as_the_rule_says(world: World, consent, suppr
 
 def test_3_1_an_objection_stops_alerts_by_email_too(world: World) -> None:
     ask(world, asked(world))
-    assert world.value("SELECT unreachable_reason('demo', 'EMAIL', 1)") is None
+    assert world.value("SELECT channel_obstacle('demo', 'EMAIL', 1)") is None
     with world.engine.begin() as connection:
         connection.execute(
             text("INSERT INTO consent VALUES ('demo', 1, 'EMAIL', 'alert', 'withdrawn', :now, 'test')"),
             {"now": world.now},
         )
-    assert world.value("SELECT unreachable_reason('demo', 'EMAIL', 1)") == "missing_consent"
+    assert world.value("SELECT channel_obstacle('demo', 'EMAIL', 1)") == "missing_consent"
 
 
 # 3.2 states
