@@ -11,6 +11,46 @@ CREATE FUNCTION public.bucket_size(per_second double precision, burst_seconds do
     SELECT greatest(1, per_second * burst_seconds)
 $$;
 
+CREATE FUNCTION public.channel_obstacle(of_shop text, of_channel text, of_profile bigint) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT CASE
+        WHEN of_channel NOT IN ('EMAIL', 'SMS') THEN 'undeliverable'
+        WHEN of_channel = 'EMAIL' AND profile.email IS NULL THEN 'missing_email'
+        WHEN of_channel = 'SMS' AND profile.phone IS NULL THEN 'missing_phone'
+        WHEN suppression.reason = 'invalid_address' THEN 'invalid_address'
+        WHEN suppression.reason IS NOT NULL THEN 'suppressed'
+        WHEN EXISTS (
+            SELECT 1
+            FROM consent
+            WHERE
+                consent.shop_id = of_shop
+                AND consent.profile_id = of_profile
+                AND consent.channel = of_channel
+                AND consent.purpose = 'alert'
+                AND consent.state = 'withdrawn'
+        ) THEN 'missing_consent'
+        WHEN of_channel = 'SMS' AND NOT EXISTS (
+            SELECT 1
+            FROM consent
+            WHERE
+                consent.shop_id = of_shop
+                AND consent.profile_id = of_profile
+                AND consent.channel = 'SMS'
+                AND consent.state = 'given'
+        ) THEN 'missing_consent'
+    END
+    FROM profile
+    LEFT JOIN suppression
+        ON
+            suppression.shop_id = of_shop
+            AND suppression.channel = of_channel
+            AND suppression.address_key = CASE of_channel WHEN 'EMAIL' THEN profile.email_key ELSE profile.phone END
+    WHERE profile.shop_id = of_shop AND profile.profile_id = of_profile
+$$;
+
+COMMENT ON FUNCTION public.channel_obstacle(of_shop text, of_channel text, of_profile bigint) IS 'Why a person can''t be alerted on a channel; NULL: can be (SEMANTICS 4.6, 10.1). For few people or flows that use SMS.';
+
 CREATE PROCEDURE public.close_stage()
     LANGUAGE plpgsql
     AS $$
@@ -64,7 +104,7 @@ CREATE FUNCTION public.pick_channel(of_shop text, of_profile bigint, asked text[
         shop.shop_id = of_shop
         AND preferred.channel = ANY (asked)
         AND preferred.channel = ANY (offered)
-        AND unreachable_reason(of_shop, preferred.channel, of_profile) IS NULL
+        AND channel_obstacle(of_shop, preferred.channel, of_profile) IS NULL
     ORDER BY preferred.place
     LIMIT 1
 $$;
@@ -84,46 +124,6 @@ CREATE FUNCTION public.tokens_in(empty_at timestamp with time zone, per_second d
 $$;
 
 COMMENT ON FUNCTION public.tokens_in(empty_at timestamp with time zone, per_second double precision, burst_seconds double precision, at_time timestamp with time zone) IS 'Whole tokens in a bucket; it never holds more than its size, which is one at least.';
-
-CREATE FUNCTION public.unreachable_reason(of_shop text, of_channel text, of_profile bigint) RETURNS text
-    LANGUAGE sql STABLE
-    AS $$
-    SELECT CASE
-        WHEN of_channel NOT IN ('EMAIL', 'SMS') THEN 'undeliverable'
-        WHEN of_channel = 'EMAIL' AND profile.email IS NULL THEN 'missing_email'
-        WHEN of_channel = 'SMS' AND profile.phone IS NULL THEN 'missing_phone'
-        WHEN suppression.reason = 'invalid_address' THEN 'invalid_address'
-        WHEN suppression.reason IS NOT NULL THEN 'suppressed'
-        WHEN EXISTS (
-            SELECT 1
-            FROM consent
-            WHERE
-                consent.shop_id = of_shop
-                AND consent.profile_id = of_profile
-                AND consent.channel = of_channel
-                AND consent.purpose = 'alert'
-                AND consent.state = 'withdrawn'
-        ) THEN 'missing_consent'
-        WHEN of_channel = 'SMS' AND NOT EXISTS (
-            SELECT 1
-            FROM consent
-            WHERE
-                consent.shop_id = of_shop
-                AND consent.profile_id = of_profile
-                AND consent.channel = 'SMS'
-                AND consent.state = 'given'
-        ) THEN 'missing_consent'
-    END
-    FROM profile
-    LEFT JOIN suppression
-        ON
-            suppression.shop_id = of_shop
-            AND suppression.channel = of_channel
-            AND suppression.address_key = CASE of_channel WHEN 'EMAIL' THEN profile.email_key ELSE profile.phone END
-    WHERE profile.shop_id = of_shop AND profile.profile_id = of_profile
-$$;
-
-COMMENT ON FUNCTION public.unreachable_reason(of_shop text, of_channel text, of_profile bigint) IS 'Why a person can''t be alerted on a channel; NULL: can be (SEMANTICS 4.6, 10.1). For few people or flows that use SMS.';
 
 CREATE TABLE public.alert (
     alert_id bigint NOT NULL,

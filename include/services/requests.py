@@ -54,7 +54,7 @@ def take_requests(
     rows = _insert_for_variants(connection, shop_id, asked, terms, now)
     rows += _insert_for_products(connection, shop_id, asked, terms, now)
     if needs_confirmation:
-        _queue_confirmations(connection, shop_id, people, now)
+        _queue_confirmations(connection, shop_id, asked, now)
     new, merged, refused = (
         sum(getattr(row, f"{name}_count") for row in rows) for name in ("new", "merged", "refused")
     )
@@ -185,13 +185,17 @@ def _columns(
     }
 
 
-def _queue_confirmations(connection: Connection, shop_id: str, people: Sequence[int], now: datetime) -> None:
+def _queue_confirmations(
+    connection: Connection, shop_id: str, asked: Sequence[tuple[int, Request]], now: datetime
+) -> None:
     _, rules = rules_in_force(connection, now)
     queued = run_query(
         connection,
         "confirmation.queue_mails",
         shop_id=shop_id,
-        profile_ids=sorted(set(people)),
+        profile_ids=sorted({person for person, _ in asked}),
+        variant_ids=sorted({request.variant_id for _, request in asked if request.variant_id}),
+        product_ids=sorted({request.product_id for _, request in asked if request.product_id}),
         most_per_day=rules.max_alerts_per_day,
         now=now,
     ).all()

@@ -64,10 +64,14 @@ def _insert(connection: Connection, rules: RuleSet, now: datetime) -> int:
 
 
 def _adopt_limits(connection: Connection, rules: RuleSet) -> None:
-    limits = rules.email_limits()
-    domains, rates = list(limits), list(limits.values())
-    if run_query(connection, "rate.adopt_limits", domains=domains, per_second=rates).rowcount:
-        wake(connection, DISPATCH)
+    for channel in ("EMAIL", "SMS"):
+        limits = rules.limits(channel)
+        domains, rates = list(limits), list(limits.values())
+        adopted = run_query(
+            connection, "rate.adopt_limits", channel=channel, domains=domains, per_second=rates
+        )
+        if adopted.rowcount:
+            wake(connection, DISPATCH)
 
 
 def _judge_again(connection: Connection, rules: RuleSet, now: datetime) -> None:

@@ -70,7 +70,7 @@ CREATE INDEX subscription_covered ON subscription (shop_id, covered_by) WHERE co
 CREATE INDEX subscription_by_age ON subscription USING brin (subscribed_at) WITH (autosummarize = on);
 COMMENT ON INDEX subscription_by_age IS 'Finds what may expire; nearly free for shops where nothing does.';
 
-CREATE FUNCTION unreachable_reason(of_shop text, of_channel text, of_profile bigint) RETURNS text
+CREATE FUNCTION channel_obstacle(of_shop text, of_channel text, of_profile bigint) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT CASE
         WHEN of_channel NOT IN ('EMAIL', 'SMS') THEN 'undeliverable'
@@ -106,7 +106,7 @@ LANGUAGE sql STABLE AS $$
             AND suppression.address_key = CASE of_channel WHEN 'EMAIL' THEN profile.email_key ELSE profile.phone END
     WHERE profile.shop_id = of_shop AND profile.profile_id = of_profile
 $$;
-COMMENT ON FUNCTION unreachable_reason IS
+COMMENT ON FUNCTION channel_obstacle IS
 'Why a person can''t be alerted on a channel; NULL: can be (SEMANTICS 4.6, 10.1). For few people or flows that use SMS.';
 
 CREATE FUNCTION pick_channel(of_shop text, of_profile bigint, asked text[], offered text[]) RETURNS text
@@ -118,7 +118,7 @@ LANGUAGE sql STABLE AS $$
         shop.shop_id = of_shop
         AND preferred.channel = ANY (asked)
         AND preferred.channel = ANY (offered)
-        AND unreachable_reason(of_shop, preferred.channel, of_profile) IS NULL
+        AND channel_obstacle(of_shop, preferred.channel, of_profile) IS NULL
     ORDER BY preferred.place
     LIMIT 1
 $$;

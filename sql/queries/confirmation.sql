@@ -10,7 +10,7 @@ WITH unconfirmed AS (
             WHERE variant.shop_id = subscription.shop_id AND variant.product_id = subscription.product_id
         )) AS variant_id,
         row_number() OVER (
-            PARTITION BY subscription.profile_id ORDER BY subscription.subscription_id DESC
+            PARTITION BY subscription.profile_id ORDER BY subscription.subscription_id
         ) AS turn
     FROM subscription
     JOIN profile
@@ -18,6 +18,10 @@ WITH unconfirmed AS (
     WHERE
         subscription.shop_id = :shop_id
         AND subscription.profile_id = ANY (CAST(:profile_ids AS bigint[]))
+        AND (
+            subscription.variant_id = ANY (CAST(:variant_ids AS text[]))
+            OR subscription.product_id = ANY (CAST(:product_ids AS text[]))
+        )
         AND subscription.state = 'unconfirmed'
         AND profile.email IS NOT NULL
         AND NOT EXISTS (

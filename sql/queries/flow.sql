@@ -147,7 +147,7 @@ written AS (
         END,
         CASE
             WHEN chosen.channel IS NULL
-                THEN coalesce(unreachable_reason(chosen.shop_id, :channel, chosen.profile_id), 'undeliverable')
+                THEN coalesce(channel_obstacle(chosen.shop_id, :channel, chosen.profile_id), 'undeliverable')
             WHEN CAST(:status AS text) = 'manual' THEN 'manual'
         END,
         :now,

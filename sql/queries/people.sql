@@ -124,22 +124,21 @@ ON CONFLICT DO NOTHING;
 -- name: complete_people
 -- What is known of people by now is filled in where nothing stood; an identifier that somebody has is left with them.
 WITH given AS (
-    SELECT DISTINCT ON (entry.profile_id)
+    SELECT
         entry.profile_id,
-        entry.email,
-        entry.email_key,
-        entry.phone,
-        entry.external_id,
-        entry.first_name,
-        entry.last_name
+        (array_agg(entry.email ORDER BY entry.position) FILTER (WHERE entry.email IS NOT NULL))[1] AS email,
+        (array_agg(entry.email_key ORDER BY entry.position) FILTER (WHERE entry.email_key IS NOT NULL))[1] AS email_key,
+        (array_agg(entry.phone ORDER BY entry.position) FILTER (WHERE entry.phone IS NOT NULL))[1] AS phone,
+        (array_agg(entry.external_id ORDER BY entry.position) FILTER (WHERE entry.external_id IS NOT NULL))[1] AS external_id,
+        (array_agg(entry.first_name ORDER BY entry.position) FILTER (WHERE entry.first_name IS NOT NULL))[1] AS first_name,
+        (array_agg(entry.last_name ORDER BY entry.position) FILTER (WHERE entry.last_name IS NOT NULL))[1] AS last_name
     FROM unnest(
         CAST(:profile_ids AS bigint[]), CAST(:emails AS text[]), CAST(:email_keys AS text[]), CAST(:phones AS text[]),
         CAST(:external_ids AS text[]), CAST(:first_names AS text[]), CAST(:last_names AS text[])
     ) WITH ORDINALITY
         AS entry (profile_id, email, email_key, phone, external_id, first_name, last_name, position)
     WHERE entry.profile_id IS NOT NULL
-    ORDER BY
-        entry.profile_id, entry.email_key IS NULL, entry.phone IS NULL, entry.external_id IS NULL, entry.position
+    GROUP BY entry.profile_id
 ),
 
 free AS (

@@ -33,7 +33,7 @@ WITH old AS MATERIALIZED (
         AND coalesce(subscription.kept_at, subscription.subscribed_at)
         <= CAST(:now AS timestamptz) - make_interval(days => CAST(:expire_days AS integer) - :ask_days)
         AND 'EMAIL' = ANY (subscription.channels)
-        AND unreachable_reason(subscription.shop_id, 'EMAIL', subscription.profile_id) IS NULL
+        AND channel_obstacle(subscription.shop_id, 'EMAIL', subscription.profile_id) IS NULL
 ),
 
 due AS (
@@ -102,7 +102,7 @@ WHERE
     AND CASE
         WHEN CAST(:ask_days AS integer) = 0 THEN true
         WHEN asked_at IS NOT NULL THEN asked_at <= CAST(:now AS timestamptz) - make_interval(days => :ask_days)
-        WHEN 'EMAIL' = ANY (channels) THEN unreachable_reason(shop_id, 'EMAIL', profile_id) IS NOT NULL
+        WHEN 'EMAIL' = ANY (channels) THEN channel_obstacle(shop_id, 'EMAIL', profile_id) IS NOT NULL
         ELSE true
     END
 RETURNING subscription_id;

@@ -238,3 +238,11 @@ def test_a_login_in_the_address_is_refused_and_not_repeated(shops_file):
         told = problem_of(shops_file, "feeds/lamp.jsonl", f"'{scheme}://me:hunter2@shop.example/a'")
         assert "Put it into an Airflow Connection" in told
         assert "hunter2" not in told
+
+
+def test_a_shop_names_the_channels_that_it_prefers_and_asks_for_confirmation(shops_file):
+    (shop,) = load_shops(shops_file(GOOD + "    double_opt_in: true\n    preferred_channels: [SMS]\n"))
+    assert shop.double_opt_in and shop.preferred_channels == ("SMS", "EMAIL")
+    for wrong in ("[PIGEON]", "[SMS, SMS]", "SMS", "[1]"):
+        with pytest.raises(ConfigurationError, match="line 9: shop 'elegant_lamp': preferred_channels"):
+            load_shops(shops_file(GOOD + f"    preferred_channels: {wrong}\n"))

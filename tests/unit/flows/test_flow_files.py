@@ -190,3 +190,9 @@ def test_a_flow_can_be_stored_and_read_again(write: Write) -> None:
     assert isinstance(flow, Flow)
     assert Flow.model_validate_json(flow.model_dump_json()) == flow
     assert pickle.loads(pickle.dumps(flow)) == flow
+
+
+def test_a_channel_without_a_sender_takes_drafts_only(write: Write) -> None:
+    sms = GOOD.replace("kind: send_email", "kind: send_sms")
+    assert "SMS has no sender yet" in problems_of(write(sms))[0]
+    assert isinstance(read_flow(write(sms.replace("live", "draft")), TEMPLATES), Flow)
