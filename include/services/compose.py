@@ -1,9 +1,7 @@
 """A checked message as the bytes that leave (SEMANTICS 6.4, 8)."""
 
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Row
+from typing import Any, Protocol
 
 from include.messaging.address import Mailbox
 from include.messaging.message_id import derive_message_id
@@ -16,8 +14,36 @@ from include.services.outbox import Delivery
 ACTIONS: dict[str, Purpose] = {"confirm_request": "confirm", "keep_request": "keep"}
 
 
-class Composer:
-    """Renders and builds the mails of one lane."""
+class Composer(Protocol):
+    """Renders and builds the messages of one lane."""
+
+    def compose(self, row: Any, now: datetime) -> Envelope:
+        """The message for a row of `check.read_facts`; raises TemplateError or AddressRefused."""
+
+
+def composer_for(channel: str, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary) -> Composer:
+    """The composer of a channel; for SMS the mailbox's address is the number that they come from."""
+    return (SmsComposer if channel == "SMS" else MailComposer)(delivery, mailbox, templates)
+
+
+class SmsComposer:
+    """Renders SMS; who wants no more of them answers STOP to the provider."""
+
+    def __init__(self, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary) -> None:
+        self._sender = mailbox.address
+        self._templates = templates
+        self._identity = delivery.identity
+
+    def compose(self, row: Any, now: datetime) -> Envelope:
+        """See Composer."""
+        key = f"{row.shop_id}/{row.message_key}"
+        text = self._templates.render_sms(row.template, row.locale, _context(row))
+        message_id = derive_message_id(key, "sms.invalid", self._identity)
+        return Envelope(key, message_id, self._sender, row.address, text.encode())
+
+
+class MailComposer:
+    """Renders and builds mails."""
 
     def __init__(self, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary) -> None:
         self._mailbox = mailbox
@@ -26,8 +52,8 @@ class Composer:
         self._domain = mailbox.address.rpartition("@")[2]
         self._links = Links(delivery.link_secret, mailbox.address)
 
-    def compose(self, row: Row[Any], now: datetime) -> Envelope:
-        """The mail for a row of `check.read_facts`; raises TemplateError or AddressRefused."""
+    def compose(self, row: Any, now: datetime) -> Envelope:
+        """See Composer."""
         key = f"{row.shop_id}/{row.message_key}"
         unsubscribe_url = self._links.link_for("unsubscribe", row.shop_id, row.profile_id)
         context = _context(row) | {"unsubscribe_url": unsubscribe_url} | self._links_of_request(row)
@@ -44,7 +70,7 @@ class Composer:
         )
         return Envelope(key, message_id, self._mailbox.address, row.address, content, is_crlf=True)
 
-    def _links_of_request(self, row: Row[Any]) -> dict[str, str]:
+    def _links_of_request(self, row: Any) -> dict[str, str]:
         if row.subscription_id is None:
             return {}
         links = {"cancel_url": self._links.link_for("cancel", row.shop_id, row.subscription_id)}
@@ -53,7 +79,7 @@ class Composer:
         return links
 
 
-def _context(row: Row[Any]) -> dict[str, Any]:
+def _context(row: Any) -> dict[str, Any]:
     return {
         "first_name": row.first_name,
         "last_name": row.last_name,

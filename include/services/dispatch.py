@@ -17,7 +17,7 @@ from include.messaging.render.library import TemplateError
 from include.messaging.senders.base import Sender
 from include.services.channels import PAUSED, take_probe
 from include.services.checks import check
-from include.services.compose import Composer
+from include.services.compose import composer_for
 from include.services.due import wake
 from include.services.journal import Journal
 from include.services.lane import Lane
@@ -62,7 +62,7 @@ class _Run:
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._delivery = read_delivery(lane.engine)
-        self._composer = Composer(self._delivery, lane.mailbox, lane.templates)
+        self._composer = composer_for(lane.channel, self._delivery, lane.mailbox, lane.templates)
         self._rules = RuleSet()
         self._claim_size = FIRST_CLAIM
         self._is_probing = False

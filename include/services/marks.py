@@ -41,6 +41,7 @@ class Marks:
     later: list[Later] = field(default_factory=list)
     attempts: list[tuple[Key, Outcome]] = field(default_factory=list)
     suppressed: list[Key] = field(default_factory=list)
+    objected: list[Key] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
@@ -53,14 +54,8 @@ class Marks:
         _end(connection, "mark.failed", lane, self.failed, now)
         _requeue(connection, lane, self.later)
         _record_attempts(connection, self.attempts, now)
-        if self.suppressed:
-            run_query(
-                connection,
-                "mark.suppress_recipients",
-                **columns(self.suppressed),
-                reason="invalid_address",
-                now=now,
-            )
+        _suppress(connection, self.suppressed, "invalid_address", now)
+        _suppress(connection, self.objected, "unsubscribed", now)
         settle_messages(connection, [key for key, _ in self.skipped + self.failed], now)
 
 
@@ -110,6 +105,11 @@ def _requeue(connection: Connection, lane: str, later: list[Later]) -> None:
             parked_domains=[entry.parked_domain for entry in later],
             lane=lane,
         )
+
+
+def _suppress(connection: Connection, keys: list[Key], reason: str, now: datetime) -> None:
+    if keys:
+        run_query(connection, "mark.suppress_recipients", **columns(keys), reason=reason, now=now)
 
 
 def _record_attempts(connection: Connection, attempts: list[tuple[Key, Outcome]], now: datetime) -> None:

@@ -61,6 +61,9 @@ class Verdicts:
             self._counts["in_doubt"] += 1
         elif outcome.kind == "address_refused":
             self._suspect(parcel, outcome, now)
+        elif outcome.kind == "recipient_objects":
+            self.fail(parcel, "suppressed")
+            self.marks.objected.append(parcel.key)
         elif outcome.kind == "message_refused":
             self.fail(parcel, "undeliverable")
         else:
