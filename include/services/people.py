@@ -75,10 +75,11 @@ def _by_any(
     ]
     columns = _columns(new, *names, "locale")
     run_query(connection, "people.insert_people", shop_id=shop_id, now=now, **columns)
-    found = _match(connection, shop_id, requests)
+    meant = _match(connection, shop_id, requests)
     columns = _columns(requests, *names)
-    run_query(connection, "people.complete_people", shop_id=shop_id, profile_ids=found, **columns)
-    return found
+    run_query(connection, "people.complete_people", shop_id=shop_id, profile_ids=meant, **columns)
+    # Two of one set may have meant the same person until the first of them completed it.
+    return _match(connection, shop_id, requests)
 
 
 def _match(connection: Connection, shop_id: str, requests: Sequence[Request]) -> list[int | None]:

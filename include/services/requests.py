@@ -13,7 +13,7 @@ from include.domain.wake import DISPATCH, RELEASE
 from include.services.due import wake
 from include.services.links import read_token, sign_token
 from include.services.people import find_people
-from include.services.product_requests import has_product_requests, place, place_beside
+from include.services.product_requests import place, place_beside
 from include.services.rules import rules_in_force
 
 
@@ -134,24 +134,41 @@ def _insert_for_variants(
     asked = [(person, request) for person, request in asked if request.variant_id is not None]
     if not asked:
         return []
-    variant_ids = [request.variant_id for _, request in asked if request.variant_id is not None]
-    people = [person for person, _ in asked]
-    has_others = has_product_requests(connection, shop_id)
-    if has_others:
-        run_query(
-            connection,
-            "product_request.step_aside",
-            shop_id=shop_id,
-            profile_ids=people,
-            variant_ids=variant_ids,
-        )
-    columns = _columns(shop_id, asked, terms, now)
-    row = run_query(connection, "request.insert_requests", variant_ids=variant_ids, **columns).one()
-    if has_others:
-        place_beside(connection, shop_id, variant_ids, now)
-    if row.woken_count:
+    rows = [_insert_variants(connection, shop_id, asked, terms, now)]
+    if rows[0].unwritten_count:
+        again = _step_aside(connection, shop_id, asked)
+        rows.append(_insert_variants(connection, shop_id, again, terms, now))
+    if rows[0].has_product_requests:
+        place_beside(connection, shop_id, _variant_ids(asked), now)
+    if any(row.woken_count for row in rows):
         wake(connection, RELEASE)
-    return [row]
+    return rows
+
+
+def _insert_variants(
+    connection: Connection, shop_id: str, asked: Sequence[tuple[int, Request]], terms: Terms, now: datetime
+) -> Any:
+    columns = _columns(shop_id, asked, terms, now)
+    return run_query(connection, "request.insert_requests", variant_ids=_variant_ids(asked), **columns).one()
+
+
+def _step_aside(
+    connection: Connection, shop_id: str, asked: Sequence[tuple[int, Request]]
+) -> list[tuple[int, Request]]:
+    """Requests for any variant leave the queues that these people ask for by name; the requests to write then."""
+    aside = run_query(
+        connection,
+        "product_request.step_aside",
+        shop_id=shop_id,
+        profile_ids=[person for person, _ in asked],
+        variant_ids=_variant_ids(asked),
+    )
+    places = {(row.profile_id, row.variant_id) for row in aside}
+    return [(person, request) for person, request in asked if (person, request.variant_id) in places]
+
+
+def _variant_ids(asked: Sequence[tuple[int, Request]]) -> list[str]:
+    return [request.variant_id for _, request in asked if request.variant_id is not None]
 
 
 def _insert_for_products(

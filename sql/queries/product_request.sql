@@ -1,20 +1,27 @@
 -- name: is_any_open
 -- Whether anybody asked this shop for any variant of a product: without them nothing here runs (SEMANTICS 1.6).
-SELECT EXISTS (
-    SELECT 1
-    FROM subscription
-    WHERE
-        shop_id = :shop_id
-        AND product_id IS NOT NULL
-        AND state IN ('unconfirmed', 'waiting', 'released')
-) AS is_any;
+-- The smallest id, since EXISTS reads the whole table where the planner does not know yet that there are none.
+SELECT min(product_id) IS NOT NULL AS is_any
+FROM subscription
+WHERE
+    shop_id = :shop_id
+    AND product_id IS NOT NULL
+    AND state IN ('unconfirmed', 'waiting', 'released');
 
 -- name: list_shops
 -- Shops with open requests for any variant of a product.
-SELECT DISTINCT shop_id
-FROM subscription
-WHERE product_id IS NOT NULL AND state IN ('unconfirmed', 'waiting', 'released')
-ORDER BY shop_id;
+SELECT shop.shop_id
+FROM shop
+CROSS JOIN LATERAL (
+    SELECT min(subscription.product_id) AS product_id
+    FROM subscription
+    WHERE
+        subscription.shop_id = shop.shop_id
+        AND subscription.product_id IS NOT NULL
+        AND subscription.state IN ('unconfirmed', 'waiting', 'released')
+) AS smallest
+WHERE smallest.product_id IS NOT NULL
+ORDER BY shop.shop_id;
 
 -- name: insert_requests
 -- New requests for any variant of a product; as request.insert_requests does for one variant (SEMANTICS 1.6, 3.3).
@@ -126,7 +133,10 @@ WHERE
     AND subscription.profile_id = given.profile_id
     AND subscription.variant_id = given.variant_id
     AND subscription.product_id IS NOT NULL
-    AND subscription.state = 'waiting';
+    AND subscription.state = 'waiting'
+RETURNING
+    given.profile_id,
+    given.variant_id;
 
 -- name: list_products_of_variants
 -- Products of some variants that somebody waits for in any variant.

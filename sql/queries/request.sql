@@ -85,6 +85,8 @@ written AS (
                 ORDER BY channel
             ),
             wanted_quantity = excluded.wanted_quantity
+        -- A request for any variant stands aside first, then this one is written: product_request.step_aside.
+        WHERE open_request.product_id IS NULL OR open_request.state <> 'waiting'
     RETURNING
         open_request.variant_id,
         open_request.restock_after,
@@ -122,7 +124,16 @@ SELECT
     count(*) FILTER (WHERE is_new) AS new_count,
     count(*) FILTER (WHERE NOT is_new) AS merged_count,
     (SELECT count(*) FROM refused) AS refused_count,
-    (SELECT count(*) FROM woken) AS woken_count
+    (SELECT count(*) FROM woken) AS woken_count,
+    (SELECT count(*) FROM fresh) - count(*) AS unwritten_count,
+    (
+        SELECT min(product_id) IS NOT NULL
+        FROM subscription
+        WHERE
+            shop_id = :shop_id
+            AND product_id IS NOT NULL
+            AND state IN ('unconfirmed', 'waiting', 'released')
+    ) AS has_product_requests
 FROM written;
 
 -- name: count_open_now

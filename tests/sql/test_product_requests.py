@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from include.db.queries import find_query
 from include.services.requests import cancel_by_token
 from include.services.why import explain_request
 from tests.builders import World, a_row
@@ -213,6 +214,28 @@ def test_1_6_reports_hold_requests_that_stand_in_no_queue(lights: World) -> None
         build_report(lights.engine, name, lights.now.date(), lights.now.date(), lights.now)
     assert lights.query("SELECT variant_id, product_id, place FROM report_queue") == [(None, "LIGHTS", 1)]
     assert lights.query("SELECT variant_id, request_count FROM report_activity") == [("", 1)]
+
+
+def test_1_6_standing_aside_counts_nobody_twice(lights: World) -> None:
+    from include.domain.request import Request
+    from include.services.requests import take_requests
+
+    stock(lights, RED=1, BLUE=0)
+    lights.ask_for_any("a@example.org", "LIGHTS")
+    lights.ask("b@example.org", "RED")
+    lights.pass_time(minutes=1)
+    both = [Request(f"{name}@example.org", f"{name}@example.org", "RED", lights.now) for name in ("a", "b")]
+    with lights.engine.begin() as connection:
+        taken = take_requests(connection, "demo", both, "api", "notify", lights.now)
+    assert (taken.new, taken.merged, taken.known) == (1, 1, 0)
+    assert requests(lights)[0] == (None, "LIGHTS", "waiting", None)
+
+
+def test_1_6_no_statistics_are_needed_to_see_that_nobody_asks_for_any_variant(lights: World) -> None:
+    lights.ask_many("RED", 2000)
+    statement = str(find_query("product_request.is_any_open")).replace(":shop_id", "'demo'")
+    plan = " ".join(row[0] for row in lights.query(f"EXPLAIN {statement}"))
+    assert "one_open_request_per_person_and_product" in plan
 
 
 def test_1_6_who_asks_for_variants_only_pays_nothing_for_it(lights: World) -> None:
