@@ -8,6 +8,7 @@ from include.messaging.message_id import derive_message_id
 from include.messaging.render.library import TemplateLibrary
 from include.messaging.render.mime import build_message
 from include.messaging.senders.base import Envelope
+from include.messaging.sms_segments import MOST_SEGMENTS, SmsTooLong, count_segments
 from include.services.links import Links, Purpose
 from include.services.outbox import Delivery
 
@@ -18,7 +19,7 @@ class Composer(Protocol):
     """Renders and builds the messages of one lane."""
 
     def compose(self, row: Any, now: datetime) -> Envelope:
-        """The message for a row of `check.read_facts`; raises TemplateError or AddressRefused."""
+        """The message for a row of `check.read_facts`; raises TemplateError, AddressRefused or SmsTooLong."""
 
 
 def composer_for(channel: str, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary) -> Composer:
@@ -38,6 +39,8 @@ class SmsComposer:
         """See Composer."""
         key = f"{row.shop_id}/{row.message_key}"
         text = self._templates.render_sms(row.template, row.locale, _context(row))
+        if count_segments(text) > MOST_SEGMENTS:
+            raise SmsTooLong
         message_id = derive_message_id(key, "sms.invalid", self._identity)
         return Envelope(key, message_id, self._sender, row.address, text.encode())
 

@@ -9,6 +9,7 @@ from include.domain.delivery import TEMPLATE_RETRY
 from include.messaging.address import AddressRefused
 from include.messaging.render.library import TemplateError
 from include.messaging.senders.base import Envelope, Outcome, Sender
+from include.messaging.sms_segments import SmsTooLong
 from include.services.compose import Composer
 from include.services.journal import Answer, Journal
 from include.services.lane import Lane
@@ -161,4 +162,6 @@ class Outlet:
             self._marker.judge(parcel, Verdicts.wait, "template_error", now + TEMPLATE_RETRY)
         except AddressRefused:
             self._marker.judge(parcel, Verdicts.fail, "invalid_address")
+        except SmsTooLong:
+            self._marker.judge(parcel, Verdicts.fail, "undeliverable")
         return None

@@ -177,3 +177,11 @@ def test_an_allow_list_names_numbers_too(world: World, server: SmsServer) -> Non
     world.bind_delivery("allow_list", (NUMBERS[1],))
     dispatch(world, server)
     assert [taken["To"] for taken in server.taken] == [NUMBERS[1]]
+
+
+def test_an_sms_that_no_provider_takes_is_given_up_without_asking_one(
+    world: World, server: SmsServer
+) -> None:
+    queued(world, title="Lamp " * 400)
+    dispatch(world, server)
+    assert messages(world) == [("failed", "undeliverable")] and server.requests == []
