@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 
 SENDING_CHANNELS = ("EMAIL", "SMS")
-CHANNELS_WITH_SENDER = ("EMAIL",)
 
 
 def pick_channel(

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from include.domain.channel import CHANNELS_WITH_SENDER
 from include.domain.flow import BACK_IN_STOCK_METRIC
 from include.flows.located_yaml import LocatedYaml
 from include.flows.problems import FlowProblem, closest, step_label
@@ -23,7 +22,6 @@ def check_steps(
         *_check_links(steps),
         *_check_delay(steps, document.value_at(("trigger", "metric"))),
         *_check_templates(steps, templates, sms_templates),
-        *_check_senders(steps),
     ]
     return [
         FlowProblem(label, document.line_of(("steps", index, field)), step_label(document, index), *said)
@@ -69,14 +67,6 @@ def _check_templates(
             text = f"template '{template}{'.sms.txt' if is_sms else ''}' does not exist"
             allowed = ", ".join(sorted(known)) or "none: there are no templates"
             yield index, "template", text, allowed, closest(template, known)
-
-
-def _check_senders(steps: list[Any]) -> Iterator[Finding]:
-    channels = {"send_email": "EMAIL", "send_sms": "SMS"}
-    for index, step in enumerate(steps):
-        channel = channels.get(_field(step, "kind") or "")
-        if channel and channel not in CHANNELS_WITH_SENDER and _field(step, "status") in ("live", "manual"):
-            yield index, "status", f"{channel} has no sender yet, so nothing would leave", "draft", ""
 
 
 def _field(step: Any, name: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import IO, Any
 from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
-from include.domain.channel import CHANNELS_WITH_SENDER
+from include.domain.channel import SENDING_CHANNELS
 from include.domain.request import (
     InStockRequest,
     Request,
@@ -82,7 +82,7 @@ def count_waiting(engine: Engine, shop_id: str) -> Row[Any]:
     """Who waits in a shop: all, for what is in stock, for what no catalog knows, on channels without a sender."""
     with engine.connect() as connection:
         require_shop(connection, shop_id)
-        channels = list(CHANNELS_WITH_SENDER)
+        channels = list(SENDING_CHANNELS)
         return run_query(
             connection, "request.count_open_now", shop_id=shop_id, sending_channels=channels
         ).one()
