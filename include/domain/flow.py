@@ -137,5 +137,5 @@ class Flow(FlowPart):
         return self.is_back_in_stock or bool(step.require_stock)
 
     def uses_smart_sending(self, step: BaseMessage) -> bool:
-        """Whether recent messages hold this one back; off for back-in-stock (SEMANTICS 5)."""
-        return not self.is_back_in_stock if step.smart_sending is None else step.smart_sending
+        """Whether recent messages hold this one back; on for marketing alone (SEMANTICS 5)."""
+        return self.purpose == "marketing" if step.smart_sending is None else step.smart_sending
