@@ -69,7 +69,7 @@ class MailComposer:
             sender=self._mailbox,
             recipient=row.address,
             date=now,
-            list_unsubscribe=(unsubscribe_url,),
+            list_unsubscribe=() if row.purpose == "transactional" else (unsubscribe_url,),
         )
         return Envelope(key, message_id, self._mailbox.address, row.address, content, is_crlf=True)
 

@@ -544,3 +544,12 @@ def test_receipts_leave_before_alerts_and_alerts_before_marketing(world: World) 
     world.move("receipt")
     world.dispatch()
     assert world.mail.recipients == ["receipt@example.org", "alert@example.org", "other@example.org"]
+
+
+def test_all_but_receipts_say_how_to_unsubscribe_in_their_header(world: World) -> None:
+    world.use_flow(a_flow("other"))
+    queue(world, "transactional")
+    queue(world, "marketing", "b@example.org")
+    world.dispatch()
+    headers = [b"List-Unsubscribe:" in envelope.content for envelope in world.mail.envelopes]
+    assert headers == [False, True]
