@@ -23,6 +23,46 @@ CREATE FUNCTION public.bucket_size(per_second double precision, burst_seconds do
     SELECT greatest(1, per_second * burst_seconds)
 $$;
 
+CREATE FUNCTION public.channel_obstacle(of_shop text, of_channel text, of_profile bigint) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT CASE
+        WHEN of_channel NOT IN ('EMAIL', 'SMS') THEN 'undeliverable'
+        WHEN of_channel = 'EMAIL' AND profile.email IS NULL THEN 'missing_email'
+        WHEN of_channel = 'SMS' AND profile.phone IS NULL THEN 'missing_phone'
+        WHEN suppression.reason = 'invalid_address' THEN 'invalid_address'
+        WHEN suppression.reason IS NOT NULL THEN 'suppressed'
+        WHEN EXISTS (
+            SELECT 1
+            FROM consent
+            WHERE
+                consent.shop_id = of_shop
+                AND consent.profile_id = of_profile
+                AND consent.channel = of_channel
+                AND consent.purpose = 'alert'
+                AND consent.state = 'withdrawn'
+        ) THEN 'missing_consent'
+        WHEN of_channel = 'SMS' AND NOT EXISTS (
+            SELECT 1
+            FROM consent
+            WHERE
+                consent.shop_id = of_shop
+                AND consent.profile_id = of_profile
+                AND consent.channel = 'SMS'
+                AND consent.state = 'given'
+        ) THEN 'missing_consent'
+    END
+    FROM profile
+    LEFT JOIN suppression
+        ON
+            suppression.shop_id = of_shop
+            AND suppression.channel = of_channel
+            AND suppression.address_key = CASE of_channel WHEN 'EMAIL' THEN profile.email_key ELSE profile.phone END
+    WHERE profile.shop_id = of_shop AND profile.profile_id = of_profile
+$$;
+
+COMMENT ON FUNCTION public.channel_obstacle(of_shop text, of_channel text, of_profile bigint) IS 'Why a person can''t be alerted on a channel; NULL: can be (SEMANTICS 4.6, 10.1). For few people or flows that use SMS.';
+
 CREATE PROCEDURE public.close_stage()
     LANGUAGE plpgsql
     AS $$
@@ -186,6 +226,23 @@ BEGIN
     END IF;
     EXECUTE format('CREATE OR REPLACE TEMPORARY VIEW staged_row AS TABLE %I', stage_name(snapshot));
 END $$;
+
+CREATE FUNCTION public.pick_channel(of_shop text, of_profile bigint, asked text[], offered text[]) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT preferred.channel
+    FROM shop
+    CROSS JOIN LATERAL unnest(shop.preferred_channels) WITH ORDINALITY AS preferred (channel, place)
+    WHERE
+        shop.shop_id = of_shop
+        AND preferred.channel = ANY (asked)
+        AND preferred.channel = ANY (offered)
+        AND channel_obstacle(of_shop, preferred.channel, of_profile) IS NULL
+    ORDER BY preferred.place
+    LIMIT 1
+$$;
+
+COMMENT ON FUNCTION public.pick_channel(of_shop text, of_profile bigint, asked text[], offered text[]) IS 'The one channel on which a person is told, NULL where there is none (SEMANTICS 3.1); specification: include/domain/channel.py.';
 
 CREATE FUNCTION public.queue_key(ordering text, seed text, is_first boolean, subscribed_at timestamp with time zone, subscription_id bigint) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -372,6 +429,28 @@ COMMENT ON COLUMN public.channel.probe_at IS 'When a paused channel tries one me
 
 COMMENT ON COLUMN public.channel.refused_addresses IS 'Refused addresses in a row; many mean that the provider errs, not the people.';
 
+CREATE TABLE public.consent (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    profile_id bigint NOT NULL,
+    channel text NOT NULL,
+    purpose text NOT NULL,
+    state text NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    source text NOT NULL,
+    proof jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT consent_channel_check CHECK ((channel = ANY (ARRAY['EMAIL'::text, 'SMS'::text]))),
+    CONSTRAINT consent_purpose_check CHECK ((purpose = ANY (ARRAY['alert'::text, 'marketing'::text]))),
+    CONSTRAINT consent_state_check CHECK ((state = ANY (ARRAY['given'::text, 'withdrawn'::text])))
+);
+
+COMMENT ON TABLE public.consent IS 'What a person said per channel and purpose. Alerts by e-mail need none, by SMS one that is given (SEMANTICS 10.1).';
+
+COMMENT ON COLUMN public.consent.purpose IS 'alert: to be told of what was asked for; marketing: anything else that is not transactional.';
+
+COMMENT ON COLUMN public.consent.state IS 'withdrawn for alert: an objection, which also stops alerts by e-mail.';
+
+COMMENT ON COLUMN public.consent.proof IS 'The text shown and the like; no address.';
+
 CREATE TABLE public.delivery_attempt (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     message_id bigint NOT NULL,
@@ -413,7 +492,9 @@ CREATE TABLE public.flow (
     definition jsonb NOT NULL,
     is_telling boolean NOT NULL,
     is_registered boolean NOT NULL,
-    registered_at timestamp with time zone NOT NULL
+    registered_at timestamp with time zone NOT NULL,
+    purpose text NOT NULL,
+    CONSTRAINT flow_purpose_check CHECK ((purpose = ANY (ARRAY['back_in_stock'::text, 'transactional'::text, 'marketing'::text])))
 );
 
 COMMENT ON COLUMN public.flow.first_step_id IS 'Where enrolments enter: the step after a back-in-stock delay, else the first one.';
@@ -421,6 +502,8 @@ COMMENT ON COLUMN public.flow.first_step_id IS 'Where enrolments enter: the step
 COMMENT ON COLUMN public.flow.is_telling IS 'Has a live or manual message; without one nobody is released (SEMANTICS 3.8).';
 
 COMMENT ON COLUMN public.flow.is_registered IS 'False once its file is gone: it enrols nobody, those inside go on.';
+
+COMMENT ON COLUMN public.flow.purpose IS 'What its messages are for: decides consent, quiet hours, Smart Sending and priority.';
 
 CREATE TABLE public.message (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -448,7 +531,7 @@ CREATE TABLE public.message (
     ended_at timestamp with time zone,
     parked_domain text COLLATE pg_catalog."C",
     doubt_count smallint DEFAULT 0 NOT NULL,
-    CONSTRAINT message_purpose_check CHECK ((purpose = ANY (ARRAY['back_in_stock'::text, 'transactional'::text, 'marketing'::text, 'report'::text]))),
+    CONSTRAINT message_purpose_check CHECK ((purpose = ANY (ARRAY['back_in_stock'::text, 'transactional'::text, 'marketing'::text, 'report'::text, 'confirm_request'::text, 'keep_request'::text]))),
     CONSTRAINT message_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'held'::text, 'sent'::text, 'failed'::text, 'skipped'::text]))),
     CONSTRAINT what_ended_has_a_time CHECK (((state = ANY (ARRAY['sent'::text, 'failed'::text, 'skipped'::text])) = (ended_at IS NOT NULL))),
     CONSTRAINT what_is_parked_waits_for_a_token CHECK (((parked_domain IS NULL) OR ((state = 'queued'::text) AND (reason = 'rate_limit'::text)))),
@@ -458,6 +541,8 @@ CREATE TABLE public.message (
 WITH (fillfactor='80');
 
 COMMENT ON TABLE public.message IS 'The outbox: queued -> sending -> sent | failed | skipped; sending -> held waits for a person (SEMANTICS 6.1-6.3).';
+
+COMMENT ON COLUMN public.message.purpose IS 'confirm_request asks for double opt-in, keep_request whether it is still wanted (SEMANTICS 3.6).';
 
 COMMENT ON COLUMN public.message.reason IS 'Why it was skipped or failed, or what a queued one waits for (SEMANTICS 5).';
 
@@ -570,8 +655,21 @@ CREATE TABLE public.flow_step (
     channel text,
     template text,
     status text,
-    next_step_id text
+    next_step_id text,
+    without_stock text DEFAULT 'hold'::text NOT NULL,
+    is_deleted boolean DEFAULT false NOT NULL,
+    uses_smart_sending boolean NOT NULL,
+    requires_stock boolean NOT NULL,
+    CONSTRAINT flow_step_without_stock_check CHECK ((without_stock = ANY (ARRAY['hold'::text, 'skip'::text])))
 );
+
+COMMENT ON COLUMN public.flow_step.without_stock IS 'What a later message of the flow does while there is no stock; a first one never waits for it (SEMANTICS 3.9).';
+
+COMMENT ON COLUMN public.flow_step.is_deleted IS 'The file holds it no more: its queued messages are skipped as step_deleted.';
+
+COMMENT ON COLUMN public.flow_step.uses_smart_sending IS 'Skipped for people who got something on this channel lately.';
+
+COMMENT ON COLUMN public.flow_step.requires_stock IS 'Leaves only while the variant can be bought; always so in back-in-stock.';
 
 CREATE TABLE public.import_reject (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -754,17 +852,20 @@ COMMENT ON TABLE public.report_batches IS 'Every batch with its inputs and what 
 CREATE TABLE public.report_queue (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     subscription_id bigint NOT NULL,
-    variant_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text COLLATE pg_catalog."C",
     title text,
     place bigint NOT NULL,
     subscribed_at timestamp with time zone NOT NULL,
     wanted_quantity integer NOT NULL,
     channels text NOT NULL,
     units bigint,
-    built_at timestamp with time zone NOT NULL
+    built_at timestamp with time zone NOT NULL,
+    product_id text COLLATE pg_catalog."C"
 );
 
 COMMENT ON TABLE public.report_queue IS 'Every waiting request with its place, as of built_at; no addresses.';
+
+COMMENT ON COLUMN public.report_queue.product_id IS 'Set: asked for any variant of this product; place is among those of its queue.';
 
 CREATE TABLE public.restock_event (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -856,7 +957,9 @@ CREATE TABLE public.shop (
     excluded_locations text[] DEFAULT '{}'::text[] NOT NULL,
     max_stock_age interval NOT NULL,
     registered_at timestamp with time zone NOT NULL,
-    needs_recount boolean DEFAULT false NOT NULL
+    needs_recount boolean DEFAULT false NOT NULL,
+    double_opt_in boolean DEFAULT false NOT NULL,
+    preferred_channels text[] DEFAULT '{EMAIL,SMS}'::text[] NOT NULL
 );
 
 COMMENT ON COLUMN public.shop.included_locations IS 'Locations whose stock counts; NULL counts all (SEMANTICS 1.1).';
@@ -864,6 +967,10 @@ COMMENT ON COLUMN public.shop.included_locations IS 'Locations whose stock count
 COMMENT ON COLUMN public.shop.max_stock_age IS 'Older observations tell nobody (SEMANTICS 2.7).';
 
 COMMENT ON COLUMN public.shop.needs_recount IS 'Its locations or bundles changed: the next detect judges every variant whose available units differ.';
+
+COMMENT ON COLUMN public.shop.double_opt_in IS 'A request waits only once it was confirmed by its link (SEMANTICS 3.6).';
+
+COMMENT ON COLUMN public.shop.preferred_channels IS 'The first of these that a person asked for and can be reached on is used; the others are the fallback (SEMANTICS 3.1).';
 
 CREATE TABLE public.snapshot (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -974,7 +1081,7 @@ COMMENT ON COLUMN public.stock_level.missed_count IS 'Full snapshots in a row th
 CREATE TABLE public.subscription (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     subscription_id bigint NOT NULL,
-    variant_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text COLLATE pg_catalog."C",
     profile_id bigint NOT NULL,
     channels text[] NOT NULL,
     wanted_quantity integer DEFAULT 1 NOT NULL,
@@ -991,18 +1098,30 @@ CREATE TABLE public.subscription (
     notified_at timestamp with time zone,
     ended_at timestamp with time zone,
     passed_batch_id bigint,
+    product_id text COLLATE pg_catalog."C",
+    covered_by bigint,
+    confirmed_at timestamp with time zone,
+    kept_at timestamp with time zone,
+    asked_at timestamp with time zone,
+    CONSTRAINT it_is_for_a_variant_or_a_product CHECK (((variant_id IS NOT NULL) OR (product_id IS NOT NULL))),
+    CONSTRAINT only_the_covered_are_covered CHECK (((covered_by IS NULL) OR ((state = 'skipped'::text) AND (reason = 'covered'::text)))),
     CONSTRAINT subscription_channels_check CHECK (((channels <> '{}'::text[]) AND (channels <@ '{EMAIL,SMS,PUSH,WHATSAPP}'::text[]))),
     CONSTRAINT subscription_state_check CHECK ((state = ANY (ARRAY['unconfirmed'::text, 'waiting'::text, 'released'::text, 'notified'::text, 'skipped'::text, 'cancelled'::text, 'expired'::text]))),
     CONSTRAINT subscription_wanted_quantity_check CHECK ((wanted_quantity >= 1)),
     CONSTRAINT what_ended_has_a_time CHECK (((state = ANY (ARRAY['notified'::text, 'skipped'::text, 'cancelled'::text, 'expired'::text])) = (ended_at IS NOT NULL))),
+    CONSTRAINT what_expired_says_why CHECK (((state <> 'expired'::text) OR (reason IS NOT NULL))),
     CONSTRAINT what_was_skipped_says_why CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
+    CONSTRAINT who_is_unconfirmed_was_never_released CHECK (((state <> 'unconfirmed'::text) OR ((confirmed_at IS NULL) AND (batch_id IS NULL) AND (notified_at IS NULL)))),
     CONSTRAINT who_waits_was_not_notified CHECK (((state <> 'waiting'::text) OR ((notified_at IS NULL) AND (ended_at IS NULL)))),
     CONSTRAINT who_was_notified_has_a_time CHECK (((state = 'notified'::text) = (notified_at IS NOT NULL))),
-    CONSTRAINT who_was_released_has_a_batch CHECK (((state <> ALL (ARRAY['released'::text, 'notified'::text])) OR ((batch_id IS NOT NULL) AND (released_at IS NOT NULL))))
+    CONSTRAINT who_was_released_has_a_batch CHECK (((state <> ALL (ARRAY['released'::text, 'notified'::text])) OR ((batch_id IS NOT NULL) AND (released_at IS NOT NULL)))),
+    CONSTRAINT who_was_released_has_a_variant CHECK (((state <> ALL (ARRAY['released'::text, 'notified'::text])) OR (variant_id IS NOT NULL)))
 )
 WITH (fillfactor='90');
 
 COMMENT ON TABLE public.subscription IS 'One request to be told; the waiting ones are the queue of the back-in-stock delay (SEMANTICS 3).';
+
+COMMENT ON COLUMN public.subscription.variant_id IS 'The variant whose queue it stands in; NULL: for any variant of a product, and none of them is open (SEMANTICS 1.6).';
 
 COMMENT ON COLUMN public.subscription.subscribed_at IS 'The place in the queue; kept when it is sold out again (SEMANTICS 3.9).';
 
@@ -1011,6 +1130,36 @@ COMMENT ON COLUMN public.subscription.restock_after IS 'Set: counts only restock
 COMMENT ON COLUMN public.subscription.not_before IS 'Set: told about this variant less than 24 h ago (SEMANTICS 3.3).';
 
 COMMENT ON COLUMN public.subscription.passed_batch_id IS 'The first batch that passed this one over, for its reason (SEMANTICS 4.8).';
+
+COMMENT ON COLUMN public.subscription.product_id IS 'Set: asked for any variant of this product (SEMANTICS 1.6).';
+
+COMMENT ON COLUMN public.subscription.covered_by IS 'The request of the same person whose release ended this one.';
+
+COMMENT ON COLUMN public.subscription.confirmed_at IS 'Set: confirmed by its link in a shop with double opt-in (SEMANTICS 3.6).';
+
+COMMENT ON COLUMN public.subscription.kept_at IS 'Set: the person still wanted it then; its age counts from here (SEMANTICS 3.6).';
+
+COMMENT ON COLUMN public.subscription.asked_at IS 'Set: asked then whether it is still wanted, and not answered yet (SEMANTICS 3.6).';
+
+COMMENT ON CONSTRAINT it_is_for_a_variant_or_a_product ON public.subscription IS 'Nobody waits for nothing.';
+
+COMMENT ON CONSTRAINT only_the_covered_are_covered ON public.subscription IS 'covered_by goes with skipped(covered).';
+
+COMMENT ON CONSTRAINT what_ended_has_a_time ON public.subscription IS 'notified, skipped, cancelled and expired are ends.';
+
+COMMENT ON CONSTRAINT what_expired_says_why ON public.subscription IS 'too_old or unconfirmed.';
+
+COMMENT ON CONSTRAINT what_was_skipped_says_why ON public.subscription IS 'skipped(reason), see SEMANTICS 5.';
+
+COMMENT ON CONSTRAINT who_is_unconfirmed_was_never_released ON public.subscription IS 'unconfirmed leads to waiting first.';
+
+COMMENT ON CONSTRAINT who_waits_was_not_notified ON public.subscription IS 'Nothing leads from notified back to waiting.';
+
+COMMENT ON CONSTRAINT who_was_notified_has_a_time ON public.subscription IS 'notified and its time are set together.';
+
+COMMENT ON CONSTRAINT who_was_released_has_a_batch ON public.subscription IS 'waiting -> released happens in a batch only.';
+
+COMMENT ON CONSTRAINT who_was_released_has_a_variant ON public.subscription IS 'Told of one variant, also when any would do.';
 
 ALTER TABLE public.subscription ALTER COLUMN subscription_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.subscription_subscription_id_seq
@@ -1091,6 +1240,9 @@ ALTER TABLE ONLY public.bundle_component
 
 ALTER TABLE ONLY public.channel
     ADD CONSTRAINT channel_pkey PRIMARY KEY (channel);
+
+ALTER TABLE ONLY public.consent
+    ADD CONSTRAINT consent_pkey PRIMARY KEY (shop_id, profile_id, channel, purpose);
 
 ALTER TABLE ONLY public.delivery_attempt
     ADD CONSTRAINT delivery_attempt_pkey PRIMARY KEY (shop_id, message_id, attempt_number);
@@ -1205,11 +1357,11 @@ CREATE INDEX enrolment_due ON public.enrolment USING btree (flow_name, step_id, 
 
 CREATE INDEX enrolment_due_by_flow ON public.enrolment USING btree (flow_name, due_at) WHERE (state = 'active'::text);
 
-CREATE INDEX message_by_batch ON public.message USING btree (shop_id, batch_id) WHERE (batch_id IS NOT NULL);
+CREATE INDEX message_by_batch ON public.message USING btree (shop_id, batch_id, message_id) WHERE (batch_id IS NOT NULL);
 
 CREATE INDEX message_by_end ON public.message USING btree (shop_id, ended_at) WHERE (ended_at IS NOT NULL);
 
-CREATE INDEX message_by_person ON public.message USING btree (shop_id, profile_id, channel, ended_at) WHERE (state = 'sent'::text);
+CREATE INDEX message_by_person ON public.message USING btree (shop_id, profile_id, channel, ended_at) WHERE (state = ANY (ARRAY['sent'::text, 'failed'::text]));
 
 CREATE INDEX message_by_subscription ON public.message USING btree (shop_id, subscription_id) WHERE (subscription_id IS NOT NULL);
 
@@ -1217,7 +1369,9 @@ CREATE INDEX message_due ON public.message USING btree (channel, due_at) WHERE (
 
 CREATE INDEX message_held ON public.message USING btree (shop_id, message_id) WHERE (state = 'held'::text);
 
-CREATE INDEX message_leased ON public.message USING btree (lease_until) WHERE (state = 'sending'::text);
+CREATE INDEX message_leased ON public.message USING btree (lease_until) WHERE (lease_until IS NOT NULL);
+
+CREATE INDEX message_on_hold ON public.message USING btree (shop_id, variant_id) WHERE ((state = 'queued'::text) AND (reason = 'hold'::text));
 
 CREATE INDEX message_parked ON public.message USING btree (channel, parked_domain, priority, due_at, message_id) WHERE (parked_domain IS NOT NULL);
 
@@ -1231,7 +1385,13 @@ CREATE UNIQUE INDEX one_open_alert_per_subject ON public.alert USING btree (kind
 
 CREATE UNIQUE INDEX one_open_proposal_per_variant ON public.batch USING btree (shop_id, variant_id) WHERE (state = 'proposed'::text);
 
+CREATE UNIQUE INDEX one_open_request_per_person_and_product ON public.subscription USING btree (shop_id, product_id, profile_id) WHERE ((product_id IS NOT NULL) AND (state = ANY (ARRAY['unconfirmed'::text, 'waiting'::text, 'released'::text])));
+
+COMMENT ON INDEX public.one_open_request_per_person_and_product IS 'Asking twice is one place; also finds who waits for any variant of a product, and costs nothing where nobody does.';
+
 CREATE UNIQUE INDEX one_open_request_per_person_and_variant ON public.subscription USING btree (shop_id, variant_id, profile_id) WHERE (state = ANY (ARRAY['unconfirmed'::text, 'waiting'::text, 'released'::text]));
+
+COMMENT ON INDEX public.one_open_request_per_person_and_variant IS 'Asking twice is one place in the queue (SEMANTICS 3.3).';
 
 CREATE INDEX presence_change_by_time ON public.presence_change USING btree (shop_id, observed_at);
 
@@ -1253,15 +1413,25 @@ CREATE INDEX stock_change_by_time ON public.stock_change USING btree (shop_id, o
 
 CREATE INDEX stock_level_missed ON public.stock_level USING btree (shop_id, variant_id) WHERE (missed_count > 0);
 
+CREATE INDEX subscription_by_age ON public.subscription USING brin (subscribed_at) WITH (autosummarize='on');
+
+COMMENT ON INDEX public.subscription_by_age IS 'Finds what may expire; nearly free for shops where nothing does.';
+
 CREATE INDEX subscription_by_batch ON public.subscription USING btree (shop_id, batch_id) WHERE (batch_id IS NOT NULL);
 
 CREATE INDEX subscription_by_person ON public.subscription USING btree (shop_id, profile_id, variant_id);
+
+CREATE INDEX subscription_covered ON public.subscription USING btree (shop_id, covered_by) WHERE (covered_by IS NOT NULL);
 
 CREATE INDEX subscription_deferred ON public.subscription USING btree (shop_id, variant_id, not_before) WHERE ((state = 'waiting'::text) AND (not_before IS NOT NULL));
 
 CREATE INDEX subscription_in_flight ON public.subscription USING btree (shop_id, variant_id) WHERE (state = 'released'::text);
 
 CREATE INDEX subscription_queue ON public.subscription USING btree (shop_id, variant_id, subscribed_at, subscription_id) WHERE (state = 'waiting'::text);
+
+CREATE INDEX subscription_unconfirmed ON public.subscription USING btree (created_at) WHERE (state = 'unconfirmed'::text);
+
+CREATE INDEX variant_by_product ON public.variant USING btree (shop_id, product_id, variant_id) WHERE (product_id IS NOT NULL);
 
 CREATE INDEX variant_change_by_time ON public.variant_change USING btree (shop_id, observed_at);
 
@@ -1281,6 +1451,9 @@ ALTER TABLE ONLY public.batch
 
 ALTER TABLE ONLY public.bundle_component
     ADD CONSTRAINT bundle_component_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
+ALTER TABLE ONLY public.consent
+    ADD CONSTRAINT consent_shop_id_profile_id_fkey FOREIGN KEY (shop_id, profile_id) REFERENCES public.profile(shop_id, profile_id);
 
 ALTER TABLE ONLY public.enrolment
     ADD CONSTRAINT enrolment_flow_name_fkey FOREIGN KEY (flow_name) REFERENCES public.flow(flow_name);

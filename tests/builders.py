@@ -22,7 +22,9 @@ from include.messaging.render.library import built_in_library
 from include.messaging.senders.base import Envelope, Outcome
 from include.services import catalog, flows, release, rules
 from include.services.dispatch import Lane, dispatch_lane
-from include.services.requests import take_requests
+from include.services.links import sign_token
+from include.services.outbox import read_delivery, set_delivery
+from include.services.requests import Taken, take_requests
 from include.services.shops import register_shop
 
 START = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)
@@ -72,6 +74,21 @@ def _as_variable(value: object) -> str:
     if isinstance(value, dict | list | tuple):
         return json.dumps(value)
     return "" if value is None else str(value)
+
+
+def a_two_channel_flow(name: str = "back_in_stock", **email: Any) -> Flow:
+    return Flow.model_validate(
+        {
+            "name": name,
+            "title": "Back in stock",
+            "trigger": {"metric": "Subscribed to Back in Stock"},
+            "steps": [
+                {"id": "wait_for_stock", "kind": "back_in_stock_delay"},
+                {"id": "tell", "kind": "send_email", "template": "back_in_stock", "status": "live", **email},
+                {"id": "text", "kind": "send_sms", "template": "back_in_stock", "status": "live"},
+            ],
+        }
+    )
 
 
 class RowsConnector:
@@ -137,9 +154,12 @@ class World:
         with engine.begin() as connection:
             register_shop(connection, self.shop, self.now)
 
-    def bind_delivery(self, mode: str, allow_list: tuple[str, ...] = ()) -> None:
-        from include.services.outbox import set_delivery
+    def register(self, shop: Shop) -> None:
+        self.shop = shop
+        with self.engine.begin() as connection:
+            register_shop(connection, shop, self.now)
 
+    def bind_delivery(self, mode: str, allow_list: tuple[str, ...] = ()) -> None:
         set_delivery(self.engine, mode, allow_list)
 
     def set_rules(self, **values: object) -> int:
@@ -173,18 +193,21 @@ class World:
         loaded = catalog.load_snapshot(*given, self.now)
         return loaded | catalog.detect_changes(*given, loaded["snapshot_id"], self.now)
 
-    def ask(self, email: str, variant_id: str, **changes: Any) -> None:
+    def ask(self, email: str | None, variant_id: str | None, **changes: Any) -> Taken:
         in_stock = changes.pop("in_stock", "notify")
         known = {
             "email": email,
-            "email_key": fold_email(email),
+            "email_key": fold_email(email) if email else None,
             "variant_id": variant_id,
             "subscribed_at": self.now,
         }
         with self.engine.begin() as connection:
-            take_requests(
+            return take_requests(
                 connection, self.shop.id, [Request(**{**known, **changes})], "api", in_stock, self.now
             )
+
+    def ask_for_any(self, email: str, product_id: str, **changes: Any) -> Taken:
+        return self.ask(email, None, product_id=product_id, **changes)
 
     def ask_many(self, variant_id: str, count: int, prefix: str = "p") -> list[str]:
         emails = [f"{prefix}{number:04}@example.org" for number in range(count)]
@@ -232,6 +255,9 @@ class World:
 
     def dispatch(self, name: str = "lane-1", **changes: Any) -> dict[str, int]:
         return dispatch_lane(self.lane(name, **changes), self.now + timedelta(minutes=5))
+
+    def token(self, purpose: Any, target_id: int) -> str:
+        return sign_token(read_delivery(self.engine).link_secret, purpose, self.shop.id, target_id)
 
     def tell(self) -> list[str]:
         before = len(self.mail.envelopes)

@@ -14,7 +14,10 @@ def flows_check() -> None:
     from include.flows.definition import BrokenFlow, load_flows
     from include.messaging.render.library import built_in_library
 
-    known = load_flows(load_settings().flows_folder, tuple(built_in_library().list_templates()))
+    library = built_in_library()
+    known = load_flows(
+        load_settings().flows_folder, tuple(library.list_templates()), tuple(library.list_templates("SMS"))
+    )
     broken = [flow for flow in known if isinstance(flow, BrokenFlow)]
     for flow in broken:
         console.print(str(flow), markup=False)

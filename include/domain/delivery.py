@@ -11,8 +11,8 @@ MOST_CONSECUTIVE_ERRORS = 5
 MOST_REFUSED_ADDRESSES = 10
 FIRST_PROBE = timedelta(seconds=30)
 LONGEST_PROBE = timedelta(minutes=15)
-STALE_STOCK_RETRY = timedelta(minutes=15)
-FREQUENCY_CAP_RETRY = timedelta(hours=1)
+PRIORITIES = {"transactional": 1, "back_in_stock": 5, "marketing": 7}
+TEMPLATE_RETRY = timedelta(minutes=15)
 
 SMALLEST_CLAIM = 50
 LARGEST_CLAIM = 500
@@ -28,9 +28,9 @@ def next_attempt(now: datetime, attempts: int, retry_after: float | None) -> dat
     return now + max(pause, asked)
 
 
-def next_look(now: datetime, wait_reason: str) -> datetime:
-    """When a message that has to wait is checked again, unless something wakes it before."""
-    return now + (FREQUENCY_CAP_RETRY if wait_reason == "frequency_cap" else STALE_STOCK_RETRY)
+def priority_of(purpose: str) -> int:
+    """The place of a purpose in the queue, lowest first: what somebody is waiting for goes before the rest."""
+    return PRIORITIES[purpose]
 
 
 def next_claim(size: int, ended_count: int, seconds: float) -> int:

@@ -13,6 +13,7 @@ Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 Status = Literal["draft", "manual", "live"]
 Channel = Literal["EMAIL", "SMS"]
+Purpose = Literal["back_in_stock", "transactional", "marketing"]
 
 
 class FlowPart(BaseModel):
@@ -39,14 +40,23 @@ class BackInStockDelay(BaseStep):
     kind: Literal["back_in_stock_delay"]
 
 
-class SendEmail(BaseStep):
-    """One e-mail per person; None leaves a check to the default of its flow (SEMANTICS 5, 7.3)."""
+class BaseMessage(BaseStep):
+    """One message per person; None leaves a check to the default of its flow (SEMANTICS 5, 7.3).
 
-    kind: Literal["send_email"]
+    `without_stock` is what a later message of a back-in-stock flow does while there is no stock (SEMANTICS 3.9).
+    """
+
     template: Name
     status: Status = "draft"
     smart_sending: bool | None = None
     require_stock: bool | None = None
+    without_stock: Literal["hold", "skip"] = "hold"
+
+
+class SendEmail(BaseMessage):
+    """One e-mail per person."""
+
+    kind: Literal["send_email"]
 
     @property
     def message_channel(self) -> Channel:
@@ -54,7 +64,18 @@ class SendEmail(BaseStep):
         return "EMAIL"
 
 
-AnyStep = BackInStockDelay | SendEmail
+class SendSms(BaseMessage):
+    """One SMS per person, for which consent is needed (SEMANTICS 10.1)."""
+
+    kind: Literal["send_sms"]
+
+    @property
+    def message_channel(self) -> Channel:
+        """SMS."""
+        return "SMS"
+
+
+AnyStep = BackInStockDelay | SendEmail | SendSms
 Step = Annotated[AnyStep, Field(discriminator="kind")]
 STEP_KINDS: dict[str, type[BaseStep]] = {
     get_args(step.model_fields["kind"].annotation)[0]: step for step in get_args(AnyStep)
@@ -73,6 +94,7 @@ class Flow(FlowPart):
     name: Name
     title: Text
     trigger: Trigger
+    transactional: bool = False
     steps: Annotated[tuple[Step, ...], Field(min_length=1, strict=False)]
 
     @property
@@ -86,9 +108,16 @@ class Flow(FlowPart):
         return self.metric == BACK_IN_STOCK_METRIC
 
     @property
-    def messages(self) -> tuple[Step, ...]:
+    def purpose(self) -> Purpose:
+        """What its messages are for: who waits for stock asked for them, and a receipt is no advertising."""
+        if self.is_back_in_stock:
+            return "back_in_stock"
+        return "transactional" if self.transactional else "marketing"
+
+    @property
+    def messages(self) -> tuple[BaseMessage, ...]:
         """The steps that send something."""
-        return tuple(step for step in self.steps if step.message_channel)
+        return tuple(step for step in self.steps if isinstance(step, BaseMessage))
 
     @property
     def links(self) -> tuple[tuple[str, str], ...]:
@@ -103,10 +132,10 @@ class Flow(FlowPart):
         following = ids[position + 1] if position + 1 < len(ids) else None
         return self.steps[position].next or following
 
-    def requires_stock(self, step: SendEmail) -> bool:
+    def requires_stock(self, step: BaseMessage) -> bool:
         """Whether the stock is checked before this message leaves; always in back-in-stock (SEMANTICS 5)."""
         return self.is_back_in_stock or bool(step.require_stock)
 
-    def uses_smart_sending(self, step: SendEmail) -> bool:
-        """Whether recent messages hold this one back; off for back-in-stock (SEMANTICS 5)."""
-        return not self.is_back_in_stock if step.smart_sending is None else step.smart_sending
+    def uses_smart_sending(self, step: BaseMessage) -> bool:
+        """Whether recent messages hold this one back; on for marketing alone (SEMANTICS 5)."""
+        return self.purpose == "marketing" if step.smart_sending is None else step.smart_sending

@@ -10,24 +10,42 @@ from include.errors import RowRejected
 
 CHANNELS = ("EMAIL", "SMS", "PUSH", "WHATSAPP")
 LONGEST_ID = 200
-InStockRequest = Literal["notify", "next_restock"]
+InStockRequest = Literal["notify", "next_restock", "reject"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
 class Request:
-    """A checked request; `email` is as given, `email_key` the key by which a person is found."""
+    """A checked request for a variant, or without one for any variant of a product (SEMANTICS 1.6).
 
-    email: str
-    email_key: str
-    variant_id: str
+    `email` is as given, `email_key` what it compares by; `phone` is E.164; `external_id` is the shop's own id
+    of the person. One of the three says who it is.
+    """
+
+    email: str | None
+    email_key: str | None
+    variant_id: str | None
     subscribed_at: datetime
     channels: tuple[str, ...] = ("EMAIL",)
     wanted_quantity: int = 1
     first_name: str | None = None
     last_name: str | None = None
     locale: str | None = None
+    product_id: str | None = None
+    phone: str | None = None
+    external_id: str | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.email_key or self.phone or self.external_id):
+            raise RowRejected("nobody is named; an e-mail address, a phone number or both are needed")
+        if (self.variant_id is None) == (self.product_id is None):
+            raise RowRejected("a request is for one variant or for one product: exactly one id is needed")
+
+    @property
+    def has_only_email(self) -> bool:
+        """Whether the address alone says who it is."""
+        return self.email_key is not None and self.phone is None and self.external_id is None
 
 
 def fold_email(email: str) -> str:
@@ -35,20 +53,30 @@ def fold_email(email: str) -> str:
     return unicodedata.normalize("NFC", email.strip()).casefold()
 
 
-def check_variant_id(text: str) -> str:
-    """A variant's id, or RowRejected."""
-    variant_id = text.strip()
-    if not variant_id or len(variant_id) > LONGEST_ID or _CONTROL.search(variant_id):
+def check_item(variant: str, product: str) -> tuple[str | None, str | None]:
+    """(variant_id, product_id), one of them None; raises RowRejected."""
+    if variant.strip() and product.strip():
         raise RowRejected(
-            f"variant_id has {len(variant_id)} characters; allowed are 1 to {LONGEST_ID} printable ones"
+            "both variant_id and product_id are given; allowed is one: product_id asks for any of its variants"
         )
-    return variant_id
+    if product.strip():
+        return None, _check_id(product, "product_id")
+    return _check_id(variant, "variant_id"), None
 
 
-def check_channels(text: str) -> tuple[str, ...]:
-    """Channels as 'EMAIL,SMS'; empty means e-mail."""
+def _check_id(text: str, name: str) -> str:
+    item_id = text.strip()
+    if not item_id or len(item_id) > LONGEST_ID or _CONTROL.search(item_id):
+        raise RowRejected(
+            f"{name} has {len(item_id)} characters; allowed are 1 to {LONGEST_ID} printable ones"
+        )
+    return item_id
+
+
+def check_channels(text: str, has_email: bool = True) -> tuple[str, ...]:
+    """Channels as 'EMAIL,SMS'; empty means e-mail, or SMS for who gave a phone number only."""
     names = tuple(dict.fromkeys(name.strip().upper() for name in text.split(",") if name.strip())) or (
-        "EMAIL",
+        "EMAIL" if has_email else "SMS",
     )
     unknown = [name for name in names if name not in CHANNELS]
     if unknown:

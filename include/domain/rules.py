@@ -4,9 +4,18 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from include.domain.overrides import RuleOverride, read_overrides
+from include.domain.schedule import QuietHours, parse_quiet_hours
 from include.domain.variant_rules import VariantRules, allowed_values, none_if_empty, rule
 from include.errors import ConfigurationError
 
@@ -18,8 +27,19 @@ def _read_json(value: Any) -> Any:
     return json.loads(value or "{}") if isinstance(value, str) else value
 
 
+Count = Annotated[int, Field(ge=1, le=10_000)]
 Rate = Annotated[float, Field(gt=0, le=1_000_000)]
 Domain = Annotated[str, StringConstraints(pattern=r"^[^\sA-Z@]+\.[^\sA-Z@]+$", max_length=253)]
+
+
+def _check_quiet_hours(text: str) -> str:
+    parse_quiet_hours(text)
+    return text
+
+
+QuietSpan = Annotated[str, AfterValidator(_check_quiet_hours)]
+_QUIET_SPAN = "empty (none) or two different times of day such as 21:00-08:00"
+Countries = Annotated[str, StringConstraints(pattern=r"^([A-Z]{2}(, ?[A-Z]{2})*)?$", max_length=1200)]
 
 
 class RuleSet(VariantRules):
@@ -80,6 +100,33 @@ class RuleSet(VariantRules):
     max_alerts_per_day: int = rule(
         20, "a whole number from 1", "Alerts that one address gets in 24 hours at most.", ge=1, le=10_000
     )
+    in_stock_request: Literal["notify", "next_restock", "reject"] = rule(
+        "notify",
+        "'notify', 'next_restock' or 'reject'",
+        "What a request for something that is in stock right now does: it joins the next batch, it waits for the "
+        "next restock, or it is refused.",
+    )
+    expire_days: int = rule(
+        0,
+        "a whole number from 0 (never) to 3650",
+        "Days after which a request that still waits ends.",
+        ge=0,
+        le=3650,
+    )
+    still_wanted_days: int = rule(
+        0,
+        "a whole number from 0 (nobody is asked) to 365, smaller than expire_days",
+        "Days before a request ends at which the person is asked by e-mail whether it is still wanted.",
+        ge=0,
+        le=365,
+    )
+    confirm_days: int = rule(
+        7,
+        "a whole number from 1 to 365",
+        "Days after which a request that was not confirmed ends, in shops with double opt-in.",
+        ge=1,
+        le=365,
+    )
     on_doubt: Literal["resend", "hold"] = rule(
         "resend",
         "'resend' or 'hold'",
@@ -96,6 +143,55 @@ class RuleSet(VariantRules):
         'empty or JSON of domains in lower case with mails per second above 0, such as {"gmail.com": 20}',
         "E-mails per second at most to a recipient domain; what is above waits in its order.",
     )
+    sms_per_second: Annotated[Rate | None, BeforeValidator(none_if_empty)] = rule(
+        None,
+        "empty (no limit) or a number of SMS per second above 0, fractions included",
+        "SMS that leave per second at most, by all lanes of all machines together.",
+    )
+    quiet_hours_sms: QuietSpan = rule(
+        "21:00-08:00", _QUIET_SPAN, "When no SMS leaves, on the recipient's clock; transactional ones do."
+    )
+    quiet_hours_email: QuietSpan = rule(
+        "", _QUIET_SPAN, "When no e-mail leaves, on the recipient's clock; transactional ones do."
+    )
+    quiet_holidays: Countries = rule(
+        "",
+        "empty (none) or country codes such as DE, FR",
+        "Countries whose public holidays are quiet as a whole for people in a time zone of theirs, on the "
+        "channels that have quiet hours.",
+    )
+    smart_sending_hours_email: float = rule(
+        16.0,
+        "a number of hours from 0 (off) to 8760",
+        "A marketing e-mail is skipped for who got any e-mail in these hours.",
+        ge=0,
+        le=8760,
+    )
+    smart_sending_hours_sms: float = rule(
+        24.0,
+        "a number of hours from 0 (off) to 8760",
+        "A marketing SMS is skipped for who got any SMS in these hours.",
+        ge=0,
+        le=8760,
+    )
+    frequency_cap: Annotated[Count | None, BeforeValidator(none_if_empty)] = rule(
+        None,
+        "empty (no cap) or a whole number from 1",
+        "Messages that a person gets at most over all flows and channels; transactional ones do not count.",
+    )
+    frequency_cap_days: float = rule(
+        7.0, "a number of days above 0, up to 365", "The days in which frequency_cap counts.", gt=0, le=365
+    )
+    above_frequency_cap: Literal["wait", "skip"] = rule(
+        "wait", "'wait' or 'skip'", "What a message does that is above frequency_cap."
+    )
+
+    @field_validator("still_wanted_days", mode="after")
+    @classmethod
+    def _ask_before_the_end(cls, days: int, info: ValidationInfo) -> int:
+        if days and days >= info.data.get("expire_days", days + 1):
+            raise ValueError("nobody can be asked before a request begins, or about one that never ends")
+        return days
 
     rule_overrides: Annotated[tuple[RuleOverride, ...], BeforeValidator(read_overrides)] = rule(
         (),
@@ -104,10 +200,23 @@ class RuleSet(VariantRules):
         'disagree need a "priority"; "shop" beside another limits it to that shop.',
     )
 
-    def email_limits(self) -> dict[str, float]:
-        """Mails per second at most by recipient domain; WHOLE_CHANNEL stands for all of them together."""
-        whole = {} if self.email_per_second is None else {WHOLE_CHANNEL: self.email_per_second}
-        return whole | self.email_per_domain
+    def quiet_hours(self, channel: str) -> QuietHours | None:
+        """When nothing may leave on a channel."""
+        return parse_quiet_hours(self.quiet_hours_sms if channel == "SMS" else self.quiet_hours_email)
+
+    def smart_sending_hours(self, channel: str) -> float:
+        """How long a message holds back marketing on a channel."""
+        return self.smart_sending_hours_sms if channel == "SMS" else self.smart_sending_hours_email
+
+    def holiday_countries(self) -> tuple[str, ...]:
+        """Countries whose public holidays are quiet."""
+        return tuple(code.strip() for code in self.quiet_holidays.split(",") if code)
+
+    def limits(self, channel: str) -> dict[str, float]:
+        """Messages per second at most by recipient domain; WHOLE_CHANNEL stands for all of them together."""
+        per_second = self.sms_per_second if channel == "SMS" else self.email_per_second
+        whole = {} if per_second is None else {WHOLE_CHANNEL: per_second}
+        return whole if channel == "SMS" else whole | self.email_per_domain
 
 
 def variable_name(field: str) -> str:
@@ -166,4 +275,4 @@ def _as_text(default: object) -> str:
         return str(default).lower()
     if isinstance(default, float):
         return f"{default:g}"
-    return str(default) if default else ""
+    return "" if default is None or default == {} else str(default)

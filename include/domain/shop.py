@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from include.domain.channel import SENDING_CHANNELS, order_channels
 from include.domain.dated_address import check_dated_address, is_dated
 from include.domain.encoding import find_codec
 
@@ -134,6 +135,13 @@ def _check_locale(value: str) -> str:
         f"{value!r} has no templates. Allowed are {', '.join(LANGUAGES)}, "
         "with or without a region as in 'de-AT'"
     )
+
+
+def _check_channels(value: tuple[str, ...]) -> tuple[str, ...]:
+    unknown = [channel for channel in value if channel not in SENDING_CHANNELS]
+    if unknown or len(set(value)) < len(value):
+        raise ValueError(f"allowed are {', '.join(SENDING_CHANNELS)}, each once, the preferred one first")
+    return order_channels(value)
 
 
 def _check_url(value: str) -> str:
@@ -259,6 +267,8 @@ class Shop(BaseModel):
     locations: CountedLocations | None = None
     max_stock_age: Annotated[str, AfterValidator(_check_age)] | None = None
     bundles: tuple[Bundle, ...] = ()
+    double_opt_in: bool = False
+    preferred_channels: Annotated[tuple[str, ...], AfterValidator(_check_channels)] = SENDING_CHANNELS
     feed: FeedSettings | None = Field(default=None, validate_default=True)
 
     @field_validator("feed", mode="after")

@@ -25,17 +25,21 @@ class BrokenFlow:
         return "\n".join(str(problem) for problem in self.problems)
 
 
-def load_flows(folder: Path, templates: Collection[str]) -> tuple[Flow | BrokenFlow, ...]:
+def load_flows(
+    folder: Path, templates: Collection[str], sms_templates: Collection[str] = ()
+) -> tuple[Flow | BrokenFlow, ...]:
     """Every flow file of `folder` by name; a broken one stands in its place and removes no other."""
     files = (
         sorted(file for file in folder.iterdir() if file.suffix in (".yaml", ".yml"))
         if folder.is_dir()
         else []
     )
-    return tuple(read_flow(file, templates) for file in files)
+    return tuple(read_flow(file, templates, sms_templates) for file in files)
 
 
-def read_flow(file: Path, templates: Collection[str]) -> Flow | BrokenFlow:
+def read_flow(
+    file: Path, templates: Collection[str], sms_templates: Collection[str] = ()
+) -> Flow | BrokenFlow:
     """The flow of one file, or everything that is wrong with it."""
     label = f"{file.parent.name}/{file.name}"
     if file.suffix != ".yaml":
@@ -48,12 +52,16 @@ def read_flow(file: Path, templates: Collection[str]) -> Flow | BrokenFlow:
     except (OSError, UnicodeDecodeError) as error:
         problem = FlowProblem(label, 1, None, f"the file can't be read: {error}", allowed="text in UTF-8")
         return BrokenFlow(_safe_name(file.stem), (problem,))
-    flow, problems = _check(document, label, file.stem, templates)
+    flow, problems = _check(document, label, file.stem, templates, sms_templates)
     return flow if flow and not problems else BrokenFlow(_safe_name(file.stem), problems)
 
 
 def _check(
-    document: LocatedYaml, label: str, stem: str, templates: Collection[str]
+    document: LocatedYaml,
+    label: str,
+    stem: str,
+    templates: Collection[str],
+    sms_templates: Collection[str],
 ) -> tuple[Flow | None, tuple[FlowProblem, ...]]:
     problems = [FlowProblem(label, line, None, text) for line, text in document.flaws]
     flow = None
@@ -63,7 +71,7 @@ def _check(
         except ValidationError as error:
             problems += [describe_error(detail, document, label) for detail in _own_errors(error)]
         problems += _check_name(document, label, stem)
-        problems += check_steps(document, label, templates)
+        problems += check_steps(document, label, templates, sms_templates)
     elif not problems:
         problems.append(
             FlowProblem(label, 1, None, "the file holds no flow", allowed="name, title, trigger, steps")

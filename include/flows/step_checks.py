@@ -10,7 +10,9 @@ from include.flows.problems import FlowProblem, closest, step_label
 Finding = tuple[int, str, str, str, str]
 
 
-def check_steps(document: LocatedYaml, label: str, templates: Collection[str]) -> list[FlowProblem]:
+def check_steps(
+    document: LocatedYaml, label: str, templates: Collection[str], sms_templates: Collection[str]
+) -> list[FlowProblem]:
     """Problems of ids, links, templates and the place of the back-in-stock delay."""
     steps = document.value_at(("steps",))
     if not isinstance(steps, list):
@@ -19,7 +21,7 @@ def check_steps(document: LocatedYaml, label: str, templates: Collection[str]) -
         *_check_ids(steps),
         *_check_links(steps),
         *_check_delay(steps, document.value_at(("trigger", "metric"))),
-        *_check_templates(steps, templates),
+        *_check_templates(steps, templates, sms_templates),
     ]
     return [
         FlowProblem(label, document.line_of(("steps", index, field)), step_label(document, index), *said)
@@ -55,18 +57,16 @@ def _check_delay(steps: list[Any], metric: Any) -> Iterator[Finding]:
             yield index, "kind", text, f"trigger metric '{BACK_IN_STOCK_METRIC}'", ""
 
 
-def _check_templates(steps: list[Any], templates: Collection[str]) -> Iterator[Finding]:
+def _check_templates(
+    steps: list[Any], templates: Collection[str], sms_templates: Collection[str]
+) -> Iterator[Finding]:
     for index, step in enumerate(steps):
-        template = _field(step, "template")
-        if template and template not in templates:
-            allowed = ", ".join(sorted(templates)) or "none: there are no templates"
-            yield (
-                index,
-                "template",
-                f"template '{template}' does not exist",
-                allowed,
-                closest(template, templates),
-            )
+        template, is_sms = _field(step, "template"), _field(step, "kind") == "send_sms"
+        known = sms_templates if is_sms else templates
+        if template and template not in known:
+            text = f"template '{template}{'.sms.txt' if is_sms else ''}' does not exist"
+            allowed = ", ".join(sorted(known)) or "none: there are no templates"
+            yield index, "template", text, allowed, closest(template, known)
 
 
 def _field(step: Any, name: str) -> str | None:

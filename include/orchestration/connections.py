@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from include.catalog.base import ShopConnection
+    from include.messaging.senders.sms import SmsAccount
     from include.messaging.senders.smtp_session import Security, SmtpSettings
 
 DATABASE = "restock_db"
 MAIL = "restock_smtp"
+SMS = "restock_sms"
 
 
 @contextmanager
@@ -76,6 +78,34 @@ def smtp_settings() -> "SmtpSettings":
         verify_certificate=bool(extra.get("verify_certificate", True)),
         connections=int(extra.get("connections", 1)),
         max_messages_per_connection=int(extra.get("max_messages_per_connection", 1000)),
+    )
+
+
+def sms_account() -> "SmsAccount | None":
+    """The account of Connection `restock_sms`; None where there is none, since SMS are optional.
+
+    Login is the account's sid, password its token, host the provider's where it is not Twilio. Extra `from` is
+    needed: a number, or the id of a messaging service.
+    """
+    from include.messaging.senders.sms import SmsAccount
+
+    connection = _find(SMS)
+    if connection is None:
+        return None
+    extra = connection.extra_dejson
+    if not (extra.get("from") and connection.login and connection.password):
+        raise ConfigurationError(
+            f'Connection {SMS}: it needs a login (the account\'s sid), a password (its token) and "from" in its '
+            "extra, the number or messaging service that SMS come from."
+        )
+    port = f":{connection.port}" if connection.port else ""
+    return SmsAccount(
+        account_sid=connection.login,
+        password=connection.password,
+        username=str(extra.get("api_key", "")),
+        sender=str(extra["from"]),
+        url=f"{connection.schema or 'https'}://{connection.host or 'api.twilio.com'}{port}",
+        timeout=float(extra.get("timeout", 30)),
     )
 
 

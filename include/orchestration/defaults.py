@@ -30,6 +30,8 @@ class ReactToErrorClass(RetryPolicy):
         return RetryDecision.default()
 
 
+LANES = {"email": 4, "sms": 1}
+
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": "restock",
     "retries": 3,
@@ -62,4 +64,4 @@ def channel_pool(channel: str) -> str:
 
 def channel_lanes(channel: str) -> int:
     """How many lanes send at the same time: `[restock] email_lanes` of Airflow's configuration."""
-    return int(conf.getint("restock", f"{channel}_lanes", fallback=4))
+    return int(conf.getint("restock", f"{channel}_lanes", fallback=LANES[channel]))

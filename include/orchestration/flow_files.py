@@ -8,7 +8,10 @@ from include.settings import load_settings
 
 def read_flow_files() -> tuple[Flow | BrokenFlow, ...]:
     """Every flow file, valid or broken."""
-    return load_flows(load_settings().flows_folder, tuple(built_in_library().list_templates()))
+    library = built_in_library()
+    return load_flows(
+        load_settings().flows_folder, tuple(library.list_templates()), tuple(library.list_templates("SMS"))
+    )
 
 
 def valid_flows() -> tuple[Flow, ...]:

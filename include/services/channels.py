@@ -29,6 +29,12 @@ def list_channels(engine: Engine) -> Sequence[Row[Any]]:
         return run_query(connection, "channel.list_channels").all()
 
 
+def count_due(engine: Engine, channel: str, now: datetime) -> int:
+    """How many messages of a channel could leave now."""
+    with engine.connect() as connection:
+        return int(run_query(connection, "channel.count_due", channel=channel, now=now).scalar_one())
+
+
 def list_alerts(engine: Engine) -> Sequence[Row[Any]]:
     """What a person should look at now."""
     with engine.connect() as connection:

@@ -1,48 +1,88 @@
 """A checked message as the bytes that leave (SEMANTICS 6.4, 8)."""
 
 from datetime import datetime
-from typing import Any
-
-from sqlalchemy import Row
+from typing import Any, Protocol
 
 from include.messaging.address import Mailbox
 from include.messaging.message_id import derive_message_id
 from include.messaging.render.library import TemplateLibrary
 from include.messaging.render.mime import build_message
 from include.messaging.senders.base import Envelope
+from include.messaging.sms_segments import MOST_SEGMENTS, SmsTooLong, count_segments
+from include.services.links import Links, Purpose
 from include.services.outbox import Delivery
-from include.services.unsubscribe_link import UnsubscribeLinks
+
+ACTIONS: dict[str, Purpose] = {"confirm_request": "confirm", "keep_request": "keep"}
 
 
-class Composer:
-    """Renders and builds the mails of one lane."""
+class Composer(Protocol):
+    """Renders and builds the messages of one lane."""
+
+    def compose(self, row: Any, now: datetime) -> Envelope:
+        """The message for a row of `check.read_facts`; raises TemplateError, AddressRefused or SmsTooLong."""
+
+
+def composer_for(channel: str, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary) -> Composer:
+    """The composer of a channel; for SMS the mailbox's address is the number that they come from."""
+    return (SmsComposer if channel == "SMS" else MailComposer)(delivery, mailbox, templates)
+
+
+class SmsComposer:
+    """Renders SMS; who wants no more of them answers STOP to the provider."""
+
+    def __init__(self, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary) -> None:
+        self._sender = mailbox.address
+        self._templates = templates
+        self._identity = delivery.identity
+
+    def compose(self, row: Any, now: datetime) -> Envelope:
+        """See Composer."""
+        key = f"{row.shop_id}/{row.message_key}"
+        text = self._templates.render_sms(row.template, row.locale, _context(row))
+        if count_segments(text) > MOST_SEGMENTS:
+            raise SmsTooLong
+        message_id = derive_message_id(key, "sms.invalid", self._identity)
+        return Envelope(key, message_id, self._sender, row.address, text.encode())
+
+
+class MailComposer:
+    """Renders and builds mails."""
 
     def __init__(self, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary) -> None:
         self._mailbox = mailbox
         self._templates = templates
         self._identity = delivery.identity
         self._domain = mailbox.address.rpartition("@")[2]
-        self._links = UnsubscribeLinks(delivery.link_secret, mailbox.address)
+        self._links = Links(delivery.link_secret, mailbox.address)
 
-    def compose(self, row: Row[Any], now: datetime) -> Envelope:
-        """The mail for a row of `outbox.check_claimed`; raises TemplateError or AddressRefused."""
+    def compose(self, row: Any, now: datetime) -> Envelope:
+        """See Composer."""
         key = f"{row.shop_id}/{row.message_key}"
-        unsubscribe_url = self._links.link_for(row.shop_id, row.profile_id)
-        rendered = self._templates.render_email(row.template, row.locale, _context(row, unsubscribe_url))
+        unsubscribe_url = self._links.link_for("unsubscribe", row.shop_id, row.profile_id)
+        context = _context(row) | {"unsubscribe_url": unsubscribe_url} | self._links_of_request(row)
+        rendered = self._templates.render_email(row.template, row.locale, context)
         message_id = derive_message_id(key, self._domain, self._identity)
         content = build_message(
             rendered,
             key=row.message_key,
             message_id=message_id,
             sender=self._mailbox,
-            recipient=row.email,
+            recipient=row.address,
             date=now,
-            list_unsubscribe=(unsubscribe_url,),
+            list_unsubscribe=() if row.purpose == "transactional" else (unsubscribe_url,),
         )
-        return Envelope(key, message_id, self._mailbox.address, row.email, content, is_crlf=True)
+        return Envelope(key, message_id, self._mailbox.address, row.address, content, is_crlf=True)
+
+    def _links_of_request(self, row: Any) -> dict[str, str]:
+        if row.subscription_id is None:
+            return {}
+        links = {"cancel_url": self._links.link_for("cancel", row.shop_id, row.subscription_id)}
+        if action := ACTIONS.get(row.purpose):
+            links["action_url"] = self._links.link_for(action, row.shop_id, row.subscription_id)
+        return links
 
 
-def _context(row: Row[Any], unsubscribe_url: str) -> dict[str, Any]:
+def _context(row: Any) -> dict[str, Any]:
     return {
         "first_name": row.first_name,
         "last_name": row.last_name,
@@ -55,5 +95,4 @@ def _context(row: Row[Any], unsubscribe_url: str) -> dict[str, Any]:
             "price": row.price,
             "currency": row.currency,
         },
-        "unsubscribe_url": unsubscribe_url,
     }

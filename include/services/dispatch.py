@@ -16,13 +16,14 @@ from include.errors import ConfigurationError
 from include.messaging.render.library import TemplateError
 from include.messaging.senders.base import Sender
 from include.services.channels import PAUSED, take_probe
-from include.services.compose import Composer
+from include.services.checks import check
+from include.services.compose import composer_for
 from include.services.due import wake
 from include.services.journal import Journal
 from include.services.lane import Lane
 from include.services.marker import Marker
 from include.services.marks import Key
-from include.services.outbox import LEASE, Parcel, check, claim_keys, find_delivery, read_delivery
+from include.services.outbox import LEASE, Parcel, claim_keys, find_delivery, read_delivery
 from include.services.outgoing import Outlet
 from include.services.rate_limits import Room, find_room, take_tokens
 from include.services.recovery import recover_journals
@@ -61,7 +62,7 @@ class _Run:
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._delivery = read_delivery(lane.engine)
-        self._composer = Composer(self._delivery, lane.mailbox, lane.templates)
+        self._composer = composer_for(lane.channel, self._delivery, lane.mailbox, lane.templates)
         self._rules = RuleSet()
         self._claim_size = FIRST_CLAIM
         self._is_probing = False
@@ -115,7 +116,9 @@ class _Run:
             _, self._rules = rules_in_force(connection, now)
             self._is_probing = state.paused_at is not None
             size = 1 if self._is_probing else self._claim_size
-            room = find_room(connection, self._lane.channel, self._rules.email_limits(), size, now)
+            room = find_room(
+                connection, self._lane.channel, self._rules.limits(self._lane.channel), size, now
+            )
         keys = self._claim(room, now)
         if not keys:
             return self._find_parked() or self._pause_until(room.next_at)
@@ -158,16 +161,15 @@ class _Run:
     def _fit(self, keys: Sequence[Key]) -> list[Parcel]:
         """What may leave now; what may not is marked."""
         now = self._lane.clock()
-        rows = check(self._lane.engine, self._lane.name, keys, self._rules.max_alerts_per_day, now)
-        fit = []
-        for row in rows:
+        lane, fit = self._lane, []
+        for row, verdict in check(lane.engine, lane.name, lane.channel, keys, self._rules, now):
             parcel = Parcel(Key(row.shop_id, row.message_id), row, now)
-            if row.skip_reason:
-                self.marker.judge(parcel, Verdicts.skip, row.skip_reason)
-            elif row.wait_reason:
-                self.marker.judge(parcel, Verdicts.wait, row.wait_reason, now)
-            else:
+            if verdict is None:
                 fit.append(parcel)
+            elif verdict.until is None:
+                self.marker.judge(parcel, Verdicts.skip, verdict.reason)
+            else:
+                self.marker.judge(parcel, Verdicts.wait, *verdict)
         return fit
 
     def _recheck(self, parcels: Sequence[Parcel]) -> Sequence[Parcel]:
@@ -185,7 +187,7 @@ class _Run:
         return state.paused_at is not None and not self._is_probing
 
     def _within_limits(self, parcels: list[Parcel]) -> list[Parcel]:
-        limits = self._rules.email_limits()
+        limits = self._rules.limits(self._lane.channel)
         if not limits or not parcels:
             return parcels
         with self._lane.engine.begin() as connection:
@@ -197,7 +199,7 @@ class _Run:
 
     def _hand_over(self, parcels: Sequence[Parcel]) -> None:
         self.marker.open(parcels)
-        live = [parcel for parcel in parcels if self._delivery.is_live_for(parcel.row.email)]
+        live = [parcel for parcel in parcels if self._delivery.is_live_for(parcel.row.address)]
         if len(live) < len(parcels):
             live_keys = {parcel.key for parcel in live}
             self._recorded.work.put([parcel for parcel in parcels if parcel.key not in live_keys])

@@ -7,10 +7,12 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
-from include.domain.flow import BACK_IN_STOCK_METRIC, BackInStockDelay, Flow
+from include.domain.delivery import priority_of
+from include.domain.flow import BackInStockDelay, BaseMessage, Flow
 from include.domain.wake import DISPATCH, RELEASE, flow_target
 from include.errors import NotFound
 from include.services.due import wake
+from include.services.settling import settle_requests
 
 
 def register_flows(engine: Engine, flows: Sequence[Flow], now: datetime) -> dict[str, int]:
@@ -42,12 +44,16 @@ def move_step(engine: Engine, flow_name: str, step_id: str, now: datetime) -> di
             flow_name=flow_name,
             step_id=step_id,
             channel=step.channel,
+            is_choice=step.offered_channels not in ([], ["EMAIL"]),
+            offered_channels=step.offered_channels,
             template=step.template,
             status=step.status,
             next_step_id=step.next_step_id,
-            purpose="back_in_stock" if step.metric == BACK_IN_STOCK_METRIC else "marketing",
+            purpose=step.purpose,
+            priority=priority_of(step.purpose),
             now=now,
         ).one()
+        settle_requests(connection, moved.passed_shop_ids, moved.passed_ids, now)
         if moved.moved_count:
             wake(connection, DISPATCH)
             wake(connection, flow_target(flow_name))
@@ -61,9 +67,10 @@ def _register(connection: Connection, flow: Flow, now: datetime) -> int:
         flow_name=flow.name,
         title=flow.title,
         metric=flow.metric,
+        purpose=flow.purpose,
         first_step_id=_first_step_id(flow),
         definition=json.dumps(flow.model_dump(mode="json")),
-        is_telling=any(getattr(step, "status", None) in ("live", "manual") for step in flow.messages),
+        is_telling=any(step.status in ("live", "manual") for step in flow.messages),
         now=now,
     ).one_or_none()
     if changed is not None:
@@ -73,6 +80,7 @@ def _register(connection: Connection, flow: Flow, now: datetime) -> int:
 
 def _register_steps(connection: Connection, flow: Flow) -> None:
     for position, step in enumerate(flow.steps):
+        message = step if isinstance(step, BaseMessage) else None
         run_query(
             connection,
             "flow.upsert_step",
@@ -81,10 +89,15 @@ def _register_steps(connection: Connection, flow: Flow) -> None:
             position=position,
             kind=step.kind,
             channel=step.message_channel,
-            template=getattr(step, "template", None),
-            status=getattr(step, "status", None),
+            template=message and message.template,
+            status=message and message.status,
             next_step_id=flow.next_step_id(step.id),
+            uses_smart_sending=message is not None and flow.uses_smart_sending(message),
+            requires_stock=message is not None and flow.requires_stock(message),
+            without_stock=message.without_stock if message else "hold",
         )
+    step_ids = [step.id for step in flow.steps]
+    run_query(connection, "flow.delete_steps", flow_name=flow.name, step_ids=step_ids)
 
 
 def _first_step_id(flow: Flow) -> str | None:

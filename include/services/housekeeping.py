@@ -1,4 +1,4 @@
-"""What has to be put right by the clock: what dead lanes left behind."""
+"""What has to be put right by the clock: what dead lanes left behind, and requests that grew old."""
 
 from datetime import datetime
 from pathlib import Path
@@ -9,13 +9,18 @@ from include.domain.wake import DISPATCH
 from include.services.due import wake
 from include.services.outbox import requeue_expired
 from include.services.recovery import recover_journals
+from include.services.request_age import age_requests
+from include.services.settling import settle_forgotten
 
 
 def tidy(engine: Engine, journals: Path | None, now: datetime) -> dict[str, int]:
-    """Read the journals of this machine's dead lanes, then free what other dead lanes held; counts by kind."""
+    """Read the journals of this machine's dead lanes, free what other dead lanes held, end old requests; counts."""
     recovered = recover_journals(engine, journals, now)
     with engine.begin() as connection:
         freed = requeue_expired(connection, now)
         if freed:
             wake(connection, DISPATCH)
-    return {**recovered, "freed_leases": freed}
+        forgotten = settle_forgotten(connection, now)
+    with engine.begin() as connection:
+        aged = age_requests(connection, now)
+    return {**recovered, "freed_leases": freed, "settled": forgotten, **aged}

@@ -9,9 +9,8 @@ from sqlalchemy import Connection
 
 from include.db.copy import copy_array
 from include.db.queries import run_query
-from include.domain.wake import RELEASE
 from include.messaging.senders.base import Outcome
-from include.services.due import wake
+from include.services.settling import settle_messages
 
 
 class Key(NamedTuple):
@@ -42,6 +41,7 @@ class Marks:
     later: list[Later] = field(default_factory=list)
     attempts: list[tuple[Key, Outcome]] = field(default_factory=list)
     suppressed: list[Key] = field(default_factory=list)
+    objected: list[Key] = field(default_factory=list)
 
     def __bool__(self) -> bool:
         return any(vars(self).values())
@@ -54,15 +54,9 @@ class Marks:
         _end(connection, "mark.failed", lane, self.failed, now)
         _requeue(connection, lane, self.later)
         _record_attempts(connection, self.attempts, now)
-        if self.suppressed:
-            run_query(
-                connection,
-                "mark.suppress_recipients",
-                **columns(self.suppressed),
-                reason="invalid_address",
-                now=now,
-            )
-        _settle(connection, [key for key, _ in self.skipped + self.failed], now)
+        _suppress(connection, self.suppressed, "invalid_address", now)
+        _suppress(connection, self.objected, "unsubscribed", now)
+        settle_messages(connection, [key for key, _ in self.skipped + self.failed], now)
 
 
 def columns(keys: Sequence[Key]) -> dict[str, str]:
@@ -113,6 +107,11 @@ def _requeue(connection: Connection, lane: str, later: list[Later]) -> None:
         )
 
 
+def _suppress(connection: Connection, keys: list[Key], reason: str, now: datetime) -> None:
+    if keys:
+        run_query(connection, "mark.suppress_recipients", **columns(keys), reason=reason, now=now)
+
+
 def _record_attempts(connection: Connection, attempts: list[tuple[Key, Outcome]], now: datetime) -> None:
     if attempts:
         run_query(
@@ -124,10 +123,3 @@ def _record_attempts(connection: Connection, attempts: list[tuple[Key, Outcome]]
             details=[outcome.detail for _, outcome in attempts],
             now=now,
         )
-
-
-def _settle(connection: Connection, keys: list[Key], now: datetime) -> None:
-    if keys:
-        row = run_query(connection, "mark.settle_requests", **columns(keys), now=now).one()
-        if row.returned_count:
-            wake(connection, RELEASE)

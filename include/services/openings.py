@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from include.db.queries import run_query
 from include.domain.rules import RuleSet
+from include.services.product_requests import follow_openings
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ def judge_touched(
     openings = _judge(connection, shop_id, snapshot_id, rulebook, observed_at, of_bundles=False)
     if run_query(connection, "stock.count_bundles", shop_id=shop_id).scalar_one():
         openings += _judge(connection, shop_id, snapshot_id, rulebook, observed_at, of_bundles=True)
+    follow_openings(connection, shop_id, work_id, now)
+    if openings.opened:
+        run_query(connection, "flow.wake_messages_on_hold", shop_id=shop_id, snapshot_id=work_id, now=now)
     schedule_touched(connection, shop_id, work_id, now)
     return openings
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row
+from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
 from include.domain.delivery import MOST_DOUBTS
@@ -25,7 +25,7 @@ class Parcel:
     """A claimed message that may leave: what the check read, and when."""
 
     key: Key
-    row: Row[Any]
+    row: Any
     checked_at: datetime
 
 
@@ -38,11 +38,11 @@ class Delivery:
     link_secret: str
     identity: str
 
-    def is_live_for(self, email: str) -> bool:
-        """Whether a message to this address is handed to the provider."""
+    def is_live_for(self, address: str) -> bool:
+        """Whether a message to this address or phone number is handed to the provider."""
         if self.mode == "allow_list":
-            email_key = fold_email(email)
-            return email_key in self.allow_list or email_key.rpartition("@")[2] in self.allow_list
+            key = fold_email(address)
+            return key in self.allow_list or key.rpartition("@")[2] in self.allow_list
         return self.mode == "live"
 
 
@@ -133,24 +133,6 @@ def claim_keys(
             lease_until=now + LEASE,
         )
         return sorted(Key(row.shop_id, row.message_id) for row in claimed)
-
-
-def check(
-    engine: Engine, lane: str, keys: Sequence[Key], alerts_per_day: int, now: datetime
-) -> Sequence[Row[Any]]:
-    """What stands against each claimed message at this moment, in sending order (SEMANTICS 5).
-
-    A message that is this lane's no longer is left out.
-    """
-    with engine.connect() as connection:
-        return run_query(
-            connection,
-            "outbox.check_claimed",
-            **columns(keys),
-            lane=lane,
-            max_alerts_per_day=alerts_per_day,
-            now=now,
-        ).all()
 
 
 def renew_leases(connection: Connection, lane: str, doubtful: Iterable[Key], now: datetime) -> None:

@@ -5,9 +5,11 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
+from include.domain.delivery import TEMPLATE_RETRY
 from include.messaging.address import AddressRefused
 from include.messaging.render.library import TemplateError
 from include.messaging.senders.base import Envelope, Outcome, Sender
+from include.messaging.sms_segments import SmsTooLong
 from include.services.compose import Composer
 from include.services.journal import Answer, Journal
 from include.services.lane import Lane
@@ -157,7 +159,9 @@ class Outlet:
             return self._composer.compose(parcel.row, now)
         except TemplateError as error:
             self.problems.append(error)
-            self._marker.judge(parcel, Verdicts.wait, "template_error", now)
+            self._marker.judge(parcel, Verdicts.wait, "template_error", now + TEMPLATE_RETRY)
         except AddressRefused:
             self._marker.judge(parcel, Verdicts.fail, "invalid_address")
+        except SmsTooLong:
+            self._marker.judge(parcel, Verdicts.fail, "undeliverable")
         return None

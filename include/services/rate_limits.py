@@ -111,7 +111,7 @@ def _grant(
 
 
 def _domain_of(parcel: Parcel) -> str:
-    return parcel.row.email.rpartition("@")[2].casefold()
+    return parcel.row.address.rpartition("@")[2].casefold()
 
 
 def _whole_channel(_: Parcel) -> str:

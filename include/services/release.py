@@ -18,6 +18,7 @@ from include.domain.variant_rules import VariantRules
 from include.domain.wake import RELEASE, flow_target
 from include.services import proposals
 from include.services.due import wake
+from include.services.product_requests import follow_release
 from include.services.rules import put_in_force, read_rule_set
 
 LARGEST_PREVIEW = 50
@@ -109,6 +110,7 @@ def carry_out(connection: Connection, given: Look) -> dict[str, int]:
         )
     if counts["batches"]:
         counts["released"] = _release(connection, counts["released"], named)
+        follow_release(connection, given.run_id, given.now)
         _wake_flows(connection)
     run_query(connection, "release.skip_unreachable", now=given.now)
     run_query(connection, "release.note_passed_over")

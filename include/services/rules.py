@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine
 from include.db.queries import run_many, run_query
 from include.domain.rules import RuleSet, parse_rule_set
 from include.domain.wake import DISPATCH, RELEASE
+from include.services.calendars import check_countries
 from include.services.due import wake
 from include.services.openings import Rulebook, judge_touched
 
@@ -20,6 +21,7 @@ def store_rule_set(engine: Engine, values: Mapping[str, str | None], now: dateti
     Raises ConfigurationError with each bad Variable, its value and what is allowed.
     """
     rules = parse_rule_set(values)
+    check_countries(rules)
     with engine.begin() as connection:
         rule_set_id, is_new = put_in_force(connection, rules, now)
     return {"rule_set_id": rule_set_id, "is_new": is_new}
@@ -88,10 +90,14 @@ def _override_rows(rule_set_id: int, rules: RuleSet) -> list[dict[str, Any]]:
 
 
 def _adopt_limits(connection: Connection, rules: RuleSet) -> None:
-    limits = rules.email_limits()
-    domains, rates = list(limits), list(limits.values())
-    if run_query(connection, "rate.adopt_limits", domains=domains, per_second=rates).rowcount:
-        wake(connection, DISPATCH)
+    for channel in ("EMAIL", "SMS"):
+        limits = rules.limits(channel)
+        domains, rates = list(limits), list(limits.values())
+        adopted = run_query(
+            connection, "rate.adopt_limits", channel=channel, domains=domains, per_second=rates
+        )
+        if adopted.rowcount:
+            wake(connection, DISPATCH)
 
 
 def _judge_again(connection: Connection, rulebook: Rulebook, counts_otherwise: bool, now: datetime) -> None:

@@ -28,6 +28,8 @@ def register_shop(connection: Connection, shop: Shop, now: datetime) -> None:
         locale=shop.locale,
         included_locations=list(locations.include) if locations and locations.include is not None else None,
         excluded_locations=list(locations.exclude) if locations else [],
+        double_opt_in=shop.double_opt_in,
+        preferred_channels=list(shop.preferred_channels),
         max_stock_age_seconds=max_stock_age(shop, _age_by_variable(connection), now).total_seconds(),
         now=now,
     )

@@ -8,7 +8,6 @@ from include.domain.delivery import (
     MOST_CONSECUTIVE_ERRORS,
     MOST_REFUSED_ADDRESSES,
     next_attempt,
-    next_look,
 )
 from include.messaging.senders.base import Outcome
 from include.services.marks import Later, Marks
@@ -62,6 +61,9 @@ class Verdicts:
             self._counts["in_doubt"] += 1
         elif outcome.kind == "address_refused":
             self._suspect(parcel, outcome, now)
+        elif outcome.kind == "recipient_objects":
+            self.fail(parcel, "suppressed")
+            self.marks.objected.append(parcel.key)
         elif outcome.kind == "message_refused":
             self.fail(parcel, "undeliverable")
         else:
@@ -72,10 +74,10 @@ class Verdicts:
         self._counts["skipped"] += 1
         self.marks.skipped.append((parcel.key, reason))
 
-    def wait(self, parcel: Parcel, reason: str, now: datetime) -> None:
-        """It is looked at again later."""
+    def wait(self, parcel: Parcel, reason: str, until: datetime) -> None:
+        """It is looked at again then."""
         self._counts["later"] += 1
-        self.marks.later.append(Later(parcel.key, reason, next_look(now, reason)))
+        self.marks.later.append(Later(parcel.key, reason, until))
 
     def park(self, parcel: Parcel, full_domain: str) -> None:
         """It waits at its place until its domain, or without one the channel, has room."""

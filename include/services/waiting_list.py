@@ -9,27 +9,31 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
-from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
+from include.domain.channel import SENDING_CHANNELS
 from include.domain.request import (
     InStockRequest,
     Request,
     check_channels,
+    check_item,
     check_quantity,
     check_time,
-    check_variant_id,
     fold_email,
 )
 from include.domain.text import neutralize_formula, restore_formula
 from include.errors import ConfigurationError, RowRejected
+from include.services.contacts import check_email, check_phone
 from include.services.requests import Taken, take_requests
 from include.services.shops import require_shop
 
-REQUIRED_COLUMNS = ("email", "variant_id", "subscribed_at")
-OPTIONAL_COLUMNS = ("channels", "wanted_quantity", "first_name", "last_name", "locale")
-COLUMNS = REQUIRED_COLUMNS + OPTIONAL_COLUMNS
+PERSON_COLUMNS = ("email", "phone")
+ITEM_COLUMNS = ("variant_id", "product_id")
+COLUMNS = (
+    *("email", "variant_id", "subscribed_at", "channels", "wanted_quantity", "first_name", "last_name"),
+    *("locale", "phone", "external_id", "product_id"),
+)
 ROWS_TOGETHER = 5_000
 
 
@@ -44,6 +48,7 @@ class ImportResult:
     waiting: int = 0
     open_now: int = 0
     unmatched: int = 0
+    undeliverable: int = 0
 
     def add(self, taken: Taken) -> None:
         """Count one set."""
@@ -67,10 +72,27 @@ def import_waiting_list(
                 result.add(take_requests(connection, shop_id, chunk, "import", in_stock, now))
     with engine.begin() as connection:
         _note_rejects(connection, shop_id, file, result.rejects, now)
-        counted = run_query(connection, "request.count_open_now", shop_id=shop_id).one()
+    counted = count_waiting(engine, shop_id)
     result.waiting, result.open_now = counted.waiting_count, counted.open_count
-    result.unmatched = counted.unmatched_count
+    result.unmatched, result.undeliverable = counted.unmatched_count, counted.undeliverable_count
     return result
+
+
+def count_waiting(engine: Engine, shop_id: str) -> Row[Any]:
+    """Who waits in a shop: all, for what is in stock, for what no catalog knows, on channels without a sender."""
+    with engine.connect() as connection:
+        require_shop(connection, shop_id)
+        channels = list(SENDING_CHANNELS)
+        return run_query(
+            connection, "request.count_open_now", shop_id=shop_id, sending_channels=channels
+        ).one()
+
+
+def list_refused(engine: Engine, shop_id: str, most: int) -> list[Row[Any]]:
+    """Refused lines of a shop's imports with their reasons, the newest import first."""
+    with engine.connect() as connection:
+        require_shop(connection, shop_id)
+        return list(run_query(connection, "request.list_import_rejects", shop_id=shop_id, most=most).all())
 
 
 def export_waiting_list(engine: Engine, shop_id: str, target: IO[str]) -> int:
@@ -89,12 +111,13 @@ def export_waiting_list(engine: Engine, shop_id: str, target: IO[str]) -> int:
 def _open_reader(stream: IO[str], file: Path) -> "csv.DictReader[str]":
     reader = csv.DictReader(stream, restkey="_surplus")
     seen = [name.strip() for name in reader.fieldnames or ()]
-    missing = [name for name in REQUIRED_COLUMNS if name not in seen]
+    groups = (PERSON_COLUMNS, ITEM_COLUMNS, ("subscribed_at",))
+    missing = [" or ".join(group) for group in groups if not set(group) & set(seen)]
     if missing:
         raise ConfigurationError(
             f"{file}, line 1: the columns {', '.join(missing)} are missing; "
             f"seen: {', '.join(seen)[:200] or 'nothing'}. "
-            f"Needed are {', '.join(REQUIRED_COLUMNS)}; {', '.join(OPTIONAL_COLUMNS)} may follow."
+            f"Needed are email or phone, variant_id or product_id, and subscribed_at; known are {', '.join(COLUMNS)}."
         )
     reader.fieldnames = seen
     return reader
@@ -115,28 +138,22 @@ def _parse(row: Mapping[str, Any], now: datetime) -> Request:
     if "_surplus" in row:
         raise RowRejected("more cells than the header has columns")
     cells = {name: restore_formula((row.get(name) or "").strip()) for name in COLUMNS}
-    email = _check_email(cells["email"])
+    email = check_email(cells["email"]) if cells["email"] or not cells["phone"] else None
+    variant_id, product_id = check_item(cells["variant_id"], cells["product_id"])
     return Request(
         email=email,
-        email_key=fold_email(email),
-        variant_id=check_variant_id(cells["variant_id"]),
+        email_key=fold_email(email) if email else None,
+        variant_id=variant_id,
         subscribed_at=check_time(cells["subscribed_at"], now),
-        channels=check_channels(cells["channels"]),
+        channels=check_channels(cells["channels"], has_email=email is not None),
         wanted_quantity=check_quantity(cells["wanted_quantity"]),
         first_name=cells["first_name"][:200] or None,
         last_name=cells["last_name"][:200] or None,
         locale=cells["locale"][:20] or None,
+        product_id=product_id,
+        phone=check_phone(cells["phone"]) if cells["phone"] else None,
+        external_id=cells["external_id"][:200] or None,
     )
-
-
-def _check_email(text: str) -> str:
-    """The address as written; the reason of a refusal never repeats it."""
-    try:
-        return validate_email(text, check_deliverability=False, test_environment=True).normalized
-    except EmailNotValidError:
-        raise RowRejected(
-            "email is no valid address; allowed is one address of the form name@domain"
-        ) from None
 
 
 def _as_cell(value: object) -> str:

@@ -111,8 +111,15 @@ def _explain_request(connection: Connection, subscription_id: int) -> Explanatio
         raise NotFound(
             f"No request has the id {subscription_id}. `restock subscriptions export` lists who waits."
         )
-    sentence = f"Request {subscription_id} for variant '{row.variant_id}' {_explain(row)}."
+    sentence = f"Request {subscription_id} for {_item(row)} {_explain(row)}."
     return Explanation(sentence, _numbers(row))
+
+
+def _item(row: Row[Any]) -> str:
+    if row.product_id is None:
+        return f"variant '{row.variant_id}'"
+    queue = f", now in the queue of variant '{row.variant_id}'," if row.variant_id else ""
+    return f"any variant of product '{row.product_id}'{queue}"
 
 
 def _explain(row: Row[Any]) -> str:
@@ -121,7 +128,8 @@ def _explain(row: Row[Any]) -> str:
     if row.state == "released":
         return f"was released and its message is {_message(row)}; {_own_batch(row)}"
     if row.state == "waiting":
-        return f"waits at place {row.place}: {_waiting(row)}"
+        place = f" at place {row.place}" if row.variant_id else ""
+        return f"waits{place}: {_waiting(row)}"
     if row.state == "skipped":
         return f"was skipped at {_at(row.ended_at)} because of '{row.reason}'"
     return f"is {row.state} since {_at(row.ended_at)}" if row.ended_at else f"is {row.state}"
@@ -145,6 +153,8 @@ def _own_batch(row: Row[Any]) -> str:
 
 
 def _waiting(row: Row[Any]) -> str:
+    if row.variant_id is None:
+        return "no variant of it that this person may be told about is in stock"
     if not row.is_known_variant:
         return "no catalog knows this variant yet"
     if not row.is_open or row.hold_reason == "closed":

@@ -25,6 +25,12 @@ SELECT
 FROM channel
 ORDER BY channel.channel;
 
+-- name: count_due
+-- How many messages of a channel are due.
+SELECT count(*)
+FROM message
+WHERE channel = :channel AND state = 'queued' AND parked_domain IS NULL AND due_at <= :now;
+
 -- name: take_probe
 -- One lane may try one message; the next try comes later each time.
 UPDATE channel

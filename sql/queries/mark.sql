@@ -123,114 +123,12 @@ INSERT INTO suppression (shop_id, channel, address_key, reason, suppressed_at)
 SELECT
     message.shop_id,
     message.channel,
-    profile.email_key,
+    CASE message.channel WHEN 'EMAIL' THEN profile.email_key ELSE profile.phone END,
     :reason,
     :now
 FROM unnest(CAST(:shop_ids AS text[]), CAST(:message_ids AS bigint[])) AS refused (shop_id, message_id)
 JOIN message ON message.shop_id = refused.shop_id AND message.message_id = refused.message_id
 JOIN profile ON profile.shop_id = message.shop_id AND profile.profile_id = message.profile_id
-WHERE profile.email_key IS NOT NULL
-ORDER BY message.shop_id, profile.email_key
+WHERE CASE message.channel WHEN 'EMAIL' THEN profile.email_key ELSE profile.phone END IS NOT NULL
+ORDER BY message.shop_id, message.channel, profile.profile_id
 ON CONFLICT DO NOTHING;
-
--- name: settle_requests
--- Requests whose first messages all ended unsent: back in their old place if the stock went, else skipped (3.9).
-WITH candidate AS (
-    SELECT DISTINCT
-        subscription.shop_id,
-        subscription.subscription_id,
-        subscription.batch_id,
-        subscription.variant_id
-    FROM message
-    JOIN subscription
-        ON subscription.shop_id = message.shop_id AND subscription.subscription_id = message.subscription_id
-    WHERE
-        (message.shop_id, message.message_id) IN (
-            SELECT
-                given.shop_id,
-                given.message_id
-            FROM unnest(CAST(:shop_ids AS text[]), CAST(:message_ids AS bigint[])) AS given (shop_id, message_id)
-        )
-        AND subscription.state = 'released'
-        AND subscription.batch_id = message.batch_id
-),
-
-outcome AS (
-    SELECT
-        candidate.shop_id,
-        candidate.subscription_id,
-        candidate.batch_id,
-        candidate.variant_id,
-        bool_or(message.state IN ('queued', 'sending', 'held', 'sent')) AS is_under_way,
-        bool_or(message.reason = 'out_of_stock_again') AS is_sold_out_again,
-        min(message.reason) AS reason
-    FROM candidate
-    JOIN message
-        ON
-            message.shop_id = candidate.shop_id
-            AND message.subscription_id = candidate.subscription_id
-            AND message.batch_id = candidate.batch_id
-    GROUP BY candidate.shop_id, candidate.subscription_id, candidate.batch_id, candidate.variant_id
-),
-
-settled AS (
-    SELECT *
-    FROM outcome
-    WHERE NOT is_under_way AND NOT EXISTS (
-        SELECT 1
-        FROM enrolment
-        JOIN flow_step USING (flow_name, step_id)
-        WHERE
-            enrolment.shop_id = outcome.shop_id
-            AND enrolment.subscription_id = outcome.subscription_id
-            AND enrolment.batch_id = outcome.batch_id
-            AND enrolment.state = 'active'
-            AND NOT outcome.is_sold_out_again
-            AND flow_step.status = 'live'
-    )
-),
-
-requests AS (
-    UPDATE subscription
-    SET
-        state = CASE WHEN settled.is_sold_out_again THEN 'waiting' ELSE 'skipped' END,
-        reason = CASE WHEN settled.is_sold_out_again THEN 'out_of_stock_again' ELSE settled.reason END,
-        ended_at = CASE WHEN settled.is_sold_out_again THEN NULL ELSE CAST(:now AS timestamptz) END
-    FROM settled
-    WHERE subscription.shop_id = settled.shop_id AND subscription.subscription_id = settled.subscription_id
-),
-
-enrolments AS (
-    UPDATE enrolment
-    SET
-        state = 'ended',
-        reason = settled.reason,
-        step_id = NULL,
-        due_at = NULL,
-        ended_at = :now
-    FROM settled
-    WHERE
-        enrolment.shop_id = settled.shop_id
-        AND enrolment.subscription_id = settled.subscription_id
-        AND enrolment.batch_id = settled.batch_id
-        AND settled.is_sold_out_again
-),
-
-variants AS (
-    UPDATE variant_stock AS stock
-    SET next_check_at = least(
-        coalesce(stock.next_check_at, 'infinity'), greatest(:now, coalesce(stock.next_release_at, :now))
-    )
-    WHERE stock.is_open AND (stock.shop_id, stock.variant_id) IN (
-        SELECT
-            settled.shop_id,
-            settled.variant_id
-        FROM settled
-        WHERE settled.is_sold_out_again
-    )
-)
-
-SELECT
-    count(*) FILTER (WHERE is_sold_out_again) AS returned_count,
-    count(*) FILTER (WHERE NOT is_sold_out_again) AS skipped_count
-FROM settled;

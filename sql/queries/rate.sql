@@ -63,6 +63,7 @@ FROM send_rate AS known
 LEFT JOIN unnest(CAST(:domains AS text[]), CAST(:per_second AS double precision[])) AS asked (domain, per_second)
     ON asked.domain = known.domain
 WHERE
-    bucket.channel = known.channel
+    bucket.channel = :channel
+    AND known.channel = :channel
     AND bucket.domain = known.domain
     AND bucket.per_second <> coalesce(asked.per_second, 1e6);

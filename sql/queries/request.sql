@@ -1,46 +1,30 @@
--- name: upsert_profiles
--- People by their case-folded address; who is known stays as known, empty names are filled (SEMANTICS 3.3).
-INSERT INTO profile (shop_id, email, email_key, first_name, last_name, locale, created_at)
-SELECT DISTINCT ON (given.email_key)
-    :shop_id,
-    given.email,
-    given.email_key,
-    given.first_name,
-    given.last_name,
-    given.locale,
-    :now
-FROM unnest(
-    CAST(:emails AS text[]), CAST(:email_keys AS text[]), CAST(:first_names AS text[]),
-    CAST(:last_names AS text[]), CAST(:locales AS text[])
-) WITH ORDINALITY AS given (email, email_key, first_name, last_name, locale, position)
-ORDER BY given.email_key, given.position
-ON CONFLICT (shop_id, email_key) WHERE email_key IS NOT NULL DO UPDATE
-    SET
-        first_name = coalesce(profile.first_name, excluded.first_name),
-        last_name = coalesce(profile.last_name, excluded.last_name)
-    WHERE
-        (profile.first_name IS NULL AND excluded.first_name IS NOT NULL)
-        OR (profile.last_name IS NULL AND excluded.last_name IS NOT NULL);
-
 -- name: insert_requests
 -- New requests; one that is open already takes the channels and the wanted quantity and keeps its place (3.3).
--- A request that was taken before, with this very date, is not taken again (3.7).
+-- A request that was taken before, with this very date, is not taken again (3.7); one for what is in stock may be
+-- refused (3.5).
 WITH given AS (
-    SELECT DISTINCT ON (person.profile_id, request.variant_id)
-        person.profile_id,
+    SELECT DISTINCT ON (request.profile_id, request.variant_id)
+        request.profile_id,
         request.variant_id,
         request.channels,
         request.wanted_quantity,
         request.locale,
         request.subscribed_at
     FROM unnest(
-        CAST(:email_keys AS text[]), CAST(:variant_ids AS text[]), CAST(:channels AS text[]),
+        CAST(:profile_ids AS bigint[]), CAST(:variant_ids AS text[]), CAST(:channels AS text[]),
         CAST(:wanted_quantities AS integer[]), CAST(:locales AS text[]), CAST(:subscribed_at AS timestamptz[])
     ) WITH ORDINALITY
-        AS request (email_key, variant_id, channels, wanted_quantity, locale, subscribed_at, position)
-    JOIN profile AS person
-        ON person.shop_id = :shop_id AND person.email_key = request.email_key
-    ORDER BY person.profile_id, request.variant_id, request.subscribed_at, request.position
+        AS request (profile_id, variant_id, channels, wanted_quantity, locale, subscribed_at, position)
+    ORDER BY request.profile_id, request.variant_id, request.subscribed_at, request.position
+),
+
+refused AS (
+    SELECT
+        given.profile_id,
+        given.variant_id
+    FROM given
+    JOIN variant_stock AS stock ON stock.shop_id = :shop_id AND stock.variant_id = given.variant_id
+    WHERE CAST(:is_refused_in_stock AS boolean) AND stock.is_open
 ),
 
 fresh AS (
@@ -55,15 +39,21 @@ fresh AS (
                 AND earlier.variant_id = given.variant_id
         ) AS not_before
     FROM given
-    WHERE NOT EXISTS (
-        SELECT 1
-        FROM subscription AS earlier
-        WHERE
-            earlier.shop_id = :shop_id
-            AND earlier.profile_id = given.profile_id
-            AND earlier.variant_id = given.variant_id
-            AND earlier.subscribed_at = given.subscribed_at
-    )
+    WHERE
+        NOT EXISTS (
+            SELECT 1
+            FROM subscription AS earlier
+            WHERE
+                earlier.shop_id = :shop_id
+                AND earlier.profile_id = given.profile_id
+                AND earlier.variant_id = given.variant_id
+                AND earlier.subscribed_at = given.subscribed_at
+        )
+        AND NOT EXISTS (
+            SELECT 1
+            FROM refused
+            WHERE refused.profile_id = given.profile_id AND refused.variant_id = given.variant_id
+        )
 ),
 
 written AS (
@@ -83,7 +73,7 @@ written AS (
         :now,
         CASE WHEN CAST(:needs_restock AS boolean) THEN CAST(:now AS timestamptz) END,
         CASE WHEN not_before > :now THEN not_before END,
-        'waiting'
+        :state
     FROM fresh
     ORDER BY subscribed_at, profile_id
     ON CONFLICT (shop_id, variant_id, profile_id) WHERE state IN ('unconfirmed', 'waiting', 'released')
@@ -95,10 +85,13 @@ written AS (
                 ORDER BY channel
             ),
             wanted_quantity = excluded.wanted_quantity
+        -- A request for any variant stands aside first, then this one is written: product_request.step_aside.
+        WHERE open_request.product_id IS NULL OR open_request.state <> 'waiting'
     RETURNING
         open_request.variant_id,
         open_request.restock_after,
         open_request.not_before,
+        open_request.state,
         open_request.created_at = :now AND open_request.xmax = 0 AS is_new
 ),
 
@@ -116,6 +109,7 @@ woken AS (
             ON known.shop_id = :shop_id AND known.variant_id = awaited.variant_id
         WHERE
             known.is_open
+            AND awaited.state = 'waiting'
             AND (awaited.restock_after IS NULL OR awaited.restock_after < known.restocked_at)
         GROUP BY awaited.variant_id
     ) AS earliest
@@ -129,16 +123,43 @@ woken AS (
 SELECT
     count(*) FILTER (WHERE is_new) AS new_count,
     count(*) FILTER (WHERE NOT is_new) AS merged_count,
-    (SELECT count(*) FROM given) AS given_count,
-    (SELECT count(*) FROM woken) AS woken_count
+    (SELECT count(*) FROM refused) AS refused_count,
+    (SELECT count(*) FROM woken) AS woken_count,
+    (SELECT count(*) FROM fresh) - count(*) AS unwritten_count,
+    (
+        SELECT min(product_id) IS NOT NULL
+        FROM subscription
+        WHERE
+            shop_id = :shop_id
+            AND product_id IS NOT NULL
+            AND state IN ('unconfirmed', 'waiting', 'released')
+    ) AS has_product_requests
 FROM written;
 
 -- name: count_open_now
--- How many who wait asked for a variant that is open now, and how many for one that no catalog knows yet.
+-- Of those who wait: for what is open now, for what no catalog knows yet (3.4), on channels that have no sender (3.1).
 SELECT
     count(*) FILTER (WHERE stock.is_open) AS open_count,
-    count(*) FILTER (WHERE variant.variant_id IS NULL) AS unmatched_count,
-    count(*) AS waiting_count
+    count(*) FILTER (
+        WHERE
+        CASE
+            WHEN subscription.product_id IS NULL THEN variant.variant_id IS NULL
+            ELSE subscription.variant_id IS NULL AND NOT EXISTS (
+                SELECT 1
+                FROM variant AS any_variant
+                WHERE
+                    any_variant.shop_id = subscription.shop_id
+                    AND any_variant.product_id = subscription.product_id
+            )
+        END
+    ) AS unmatched_count,
+    count(*) FILTER (WHERE NOT (subscription.channels && CAST(:sending_channels AS text[]))) AS undeliverable_count,
+    count(*) AS waiting_count,
+    (
+        SELECT count(*)
+        FROM subscription AS unconfirmed
+        WHERE unconfirmed.shop_id = :shop_id AND unconfirmed.state = 'unconfirmed'
+    ) AS unconfirmed_count
 FROM subscription
 LEFT JOIN variant_stock AS stock
     ON stock.shop_id = subscription.shop_id AND stock.variant_id = subscription.variant_id
@@ -158,11 +179,26 @@ SELECT
 FROM unnest(CAST(:line_numbers AS bigint[]), CAST(:reasons AS text[])) AS refused (line_number, reason)
 ON CONFLICT (shop_id, file_digest, line_number) DO NOTHING;
 
+-- name: list_import_rejects
+-- Refused lines of a shop's imports, the newest import first; no address.
+SELECT
+    left(file_digest, 12) AS file,
+    line_number,
+    reason,
+    imported_at
+FROM import_reject
+WHERE shop_id = :shop_id
+ORDER BY imported_at DESC, file_digest, line_number
+LIMIT :most;
+
 -- name: export_waiting
 -- The waiting list of a shop in the form that an import takes, oldest first.
 SELECT
     profile.email,
-    subscription.variant_id,
+    profile.phone,
+    profile.external_id,
+    CASE WHEN subscription.product_id IS NULL THEN subscription.variant_id END AS variant_id,
+    subscription.product_id,
     subscription.subscribed_at,
     array_to_string(subscription.channels, ',') AS channels,
     subscription.wanted_quantity,
@@ -175,17 +211,48 @@ WHERE subscription.shop_id = :shop_id AND subscription.state = 'waiting'
 ORDER BY subscription.subscribed_at, subscription.subscription_id;
 
 -- name: cancel_request
--- One request ends; the others of the person stay (SEMANTICS 3.6).
-UPDATE subscription
-SET
-    state = 'cancelled',
-    reason = 'cancelled',
-    ended_at = :now
-WHERE
-    shop_id = :shop_id
-    AND subscription_id = :subscription_id
-    AND state IN ('unconfirmed', 'waiting', 'released')
-RETURNING subscription_id;
+-- One request ends with its flows and the messages that have not left; the others of the person stay (SEMANTICS 3.6).
+WITH cancelled AS (
+    UPDATE subscription
+    SET
+        state = 'cancelled',
+        reason = 'cancelled',
+        ended_at = :now
+    WHERE
+        shop_id = :shop_id
+        AND subscription_id = :subscription_id
+        AND state IN ('unconfirmed', 'waiting', 'released')
+    RETURNING variant_id
+),
+
+stopped AS (
+    UPDATE enrolment
+    SET
+        state = 'ended',
+        reason = 'cancelled',
+        step_id = NULL,
+        due_at = NULL,
+        ended_at = :now
+    WHERE shop_id = :shop_id AND subscription_id = :subscription_id AND state = 'active'
+    RETURNING enrolment_id
+),
+
+unsent AS (
+    UPDATE message
+    SET
+        state = 'skipped',
+        reason = 'cancelled',
+        parked_domain = NULL,
+        ended_at = :now
+    WHERE shop_id = :shop_id AND subscription_id = :subscription_id AND state = 'queued'
+    RETURNING message_id
+)
+
+SELECT
+    (SELECT count(*) FROM cancelled) AS request_count,
+    (SELECT variant_id FROM cancelled) AS variant_id,
+    (SELECT count(*) FROM stopped) AS enrolment_count,
+    (SELECT count(*) FROM unsent) AS message_count;
 
 -- name: suppress_profile
 -- Somebody does not want to be written to; it holds before the next message leaves (SEMANTICS 10.2).

@@ -1,4 +1,5 @@
--- Grain: one row per shop, day (in the shop's time zone) and variant on which anything happened.
+-- Grain: one row per shop, day (in the shop's time zone) and variant on which anything happened; variant '' is any
+-- variant of a product while none of them is open.
 -- Source: subscription, restock_event, message. Units: counts; restocked_units are pieces.
 
 -- name: delete_days
@@ -11,7 +12,7 @@ WHERE report_on BETWEEN :first_on AND :last_on;
 WITH occurrence AS (
     SELECT
         subscription.shop_id,
-        subscription.variant_id,
+        coalesce(subscription.variant_id, '') AS variant_id,
         subscription.subscribed_at AS happened_at,
         'request' AS kind,
         0 AS units
@@ -45,7 +46,7 @@ WITH occurrence AS (
     UNION ALL
     SELECT
         shop_id,
-        variant_id,
+        coalesce(variant_id, ''),
         ended_at,
         'skipped',
         0

@@ -9,15 +9,18 @@ WHERE CAST(:first_on AS date) <= CAST(:last_on AS date);
 -- name: build_days
 -- Everyone who waits now.
 INSERT INTO report_queue (
-    shop_id, subscription_id, variant_id, title, place, subscribed_at, wanted_quantity, channels, units, built_at
+    shop_id, subscription_id, variant_id, product_id, title, place, subscribed_at, wanted_quantity, channels, units,
+    built_at
 )
 SELECT
     subscription.shop_id,
     subscription.subscription_id,
     subscription.variant_id,
+    subscription.product_id,
     variant.title,
     row_number() OVER (
-        PARTITION BY subscription.shop_id, subscription.variant_id
+        PARTITION BY subscription.shop_id, subscription.variant_id,
+        CASE WHEN subscription.variant_id IS NULL THEN subscription.product_id END
         ORDER BY subscription.subscribed_at, subscription.subscription_id
     ),
     subscription.subscribed_at,
@@ -38,6 +41,7 @@ ORDER BY subscription.shop_id, subscription.subscription_id;
 SELECT
     shop_id,
     variant_id,
+    product_id,
     title,
     place,
     subscription_id,
@@ -48,4 +52,4 @@ SELECT
     built_at
 FROM report_queue
 WHERE CAST(:first_on AS date) <= CAST(:last_on AS date)
-ORDER BY shop_id, variant_id, place;
+ORDER BY shop_id, variant_id, product_id, place;

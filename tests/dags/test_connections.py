@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
 
 from include.errors import ConfigurationError, TemporaryError
-from include.orchestration.connections import database_url, shop_connection, smtp_settings
+from include.orchestration.connections import database_url as find_database_url
+from include.orchestration.connections import shop_connection, sms_account, smtp_settings
+from include.orchestration.lanes import open_sms_lane
 
 
 def give(monkeypatch: pytest.MonkeyPatch, conn_id: str, **parts: object) -> None:
@@ -23,7 +25,7 @@ def tasks_ask_no_api(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_any_postgres_uri_is_driven_by_psycopg(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     uri = f"{scheme}://me:s%40fe%2F@db.example:5433/restock?sslmode=require"
     monkeypatch.setenv("AIRFLOW_CONN_RESTOCK_DB", uri)
-    url = make_url(database_url())
+    url = make_url(find_database_url())
     assert url.drivername == "postgresql+psycopg"
     assert (url.username, url.password, url.host, url.port, url.database) == (
         *("me", "s@fe/"),
@@ -37,10 +39,10 @@ def test_without_a_connection_the_settings_name_the_database(
 ) -> None:
     monkeypatch.setenv("RESTOCK_VAR", str(tmp_path))
     monkeypatch.setenv("RESTOCK_DATABASE_URL", "postgresql+psycopg://elsewhere/restock")
-    assert database_url() == "postgresql+psycopg://elsewhere/restock"
+    assert find_database_url() == "postgresql+psycopg://elsewhere/restock"
     monkeypatch.delenv("RESTOCK_DATABASE_URL")
     with pytest.raises(ConfigurationError, match="RESTOCK_DATABASE_URL"):
-        database_url()
+        find_database_url()
 
 
 @pytest.mark.parametrize(
@@ -100,3 +102,51 @@ def test_a_feed_in_an_object_store_is_read_with_the_shops_connection() -> None:
 
     path = open_store("s3://bucket/feeds/lamp.jsonl", "lamp_store")
     assert (path.protocol, path.path, path.conn_id) == ("s3", "bucket/feeds/lamp.jsonl", "lamp_store")
+
+
+def test_sms_are_optional_and_their_account_is_read_from_its_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_RESTOCK_SMS", raising=False)
+    assert sms_account() is None
+    account = {"conn_type": "http", "login": "AC1", "password": "secret"}
+    give(monkeypatch, "restock_sms", **account, extra={"from": "+4930123"})
+    found = sms_account()
+    assert found is not None
+    assert found.messages_url == "https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json"
+    assert "secret" not in repr(found)
+    give(
+        monkeypatch,
+        "restock_sms",
+        **account,
+        schema="http",
+        host="127.0.0.1",
+        port=8080,
+        extra={"from": "MG1"},
+    )
+    found = sms_account()
+    assert found is not None and found.url == "http://127.0.0.1:8080"
+
+
+def test_an_sms_account_without_an_origin_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    give(monkeypatch, "restock_sms", conn_type="http", login="AC1", password="secret")
+    with pytest.raises(ConfigurationError, match=r'restock_sms.*"from"'):
+        sms_account()
+
+
+def test_without_an_account_an_sms_lane_has_nothing_to_do_until_an_sms_waits(
+    database_url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AIRFLOW_CONN_RESTOCK_SMS", raising=False)
+    monkeypatch.delenv("AIRFLOW_CONN_RESTOCK_DB", raising=False)
+    monkeypatch.setenv("RESTOCK_DATABASE_URL", database_url)
+    with open_sms_lane(1) as lane:
+        assert lane is None
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO message (shop_id, message_key, channel, purpose, template, state, due_at, created_at)"
+            " VALUES ('demo', 'flow:1:tell', 'SMS', 'marketing', 'x', 'queued', now(), now())"
+        )
+    no_account = pytest.raises(ConfigurationError, match="1 SMS wait, and there is no Connection restock_sms")
+    with no_account, open_sms_lane(1):
+        pass

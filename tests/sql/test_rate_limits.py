@@ -63,7 +63,7 @@ def send_with_lanes(world: World, count: int, seconds: float) -> list[StampedMai
 
 
 def parcels_for(domain: str, count: int) -> list[SimpleNamespace]:
-    row = SimpleNamespace(email=f"a@{domain}")
+    row = SimpleNamespace(address=f"a@{domain}")
     return [SimpleNamespace(row=row, key=number) for number in range(count)]
 
 

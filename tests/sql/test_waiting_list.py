@@ -66,7 +66,8 @@ def test_each_refused_line_is_kept_with_its_reason_and_without_its_address(world
 def test_missing_columns_are_named_with_what_was_seen(world: World) -> None:
     file = a_file(world, "a@example.org,LAMP\n", header="mail,sku\n")
     with pytest.raises(
-        ConfigurationError, match="email, variant_id, subscribed_at are missing; seen: mail, sku"
+        ConfigurationError,
+        match="email or phone, variant_id or product_id, subscribed_at are missing; seen: mail, sku",
     ):
         import_waiting_list(world.engine, "demo", file, world.now)
 

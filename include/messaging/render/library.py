@@ -1,4 +1,4 @@
-"""Templates on disk: `<locale>/NAME.subject.txt`, `NAME.txt` and `NAME.html`."""
+"""Templates on disk: `<locale>/NAME.subject.txt`, `NAME.txt` and `NAME.html` for mail, `NAME.sms.txt` for SMS."""
 
 import difflib
 import re
@@ -19,7 +19,7 @@ BUILT_IN_TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 FALLBACK_LOCALE = "en"
 
 _SUBJECT = ".subject.txt"
-_PARTS = (_SUBJECT, ".txt", ".html")
+_PARTS = {"EMAIL": (_SUBJECT, ".txt", ".html"), "SMS": (".sms.txt",)}
 _LOCALE_FOLDER = re.compile(r"[a-z]{2,3}(-[A-Z][A-Za-z]+)?")
 _MOST_COMPILED = 1000
 _BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -39,7 +39,7 @@ class RenderedEmail:
 
 
 @dataclass(frozen=True, slots=True)
-class _CompiledEmail:
+class _Compiled:
     locale: str
     parts: tuple[Template, ...]
 
@@ -50,49 +50,57 @@ class TemplateLibrary:
     def __init__(self, folders: Sequence[Path] = (BUILT_IN_TEMPLATES,)) -> None:
         self.folders = tuple(folders)
         self._environment = TemplateEnvironment(self.folders)
-        self._compiled: dict[tuple[str, str], _CompiledEmail] = {}
+        self._compiled: dict[tuple[str, str, str], _Compiled] = {}
 
     def render_email(self, template: str, locale: str, context: Mapping[str, Any]) -> RenderedEmail:
         """Subject, text and HTML of `template` in `locale`, else its language, else English.
 
         Raises TemplateError. The name `locale` in the context is the locale of the mail.
         """
-        email = self._compiled.get((template, locale)) or self._compile(template, locale)
-        variables = {**self._environment.globals, **context, "locale": email.locale}
-        try:
-            subject, text, html = [_fill(part, variables) for part in email.parts]
-        except Exception:
-            # The original error is left behind: its text may hold a value, and that somebody's address.
-            raise self._failure_while_rendering(template) from None
+        subject, text, html = self._render("EMAIL", template, locale, context)
         return RenderedEmail(one_line(subject), text, html)
 
-    def list_templates(self) -> dict[str, tuple[str, ...]]:
-        """The name of each template with its locales."""
+    def render_sms(self, template: str, locale: str, context: Mapping[str, Any]) -> str:
+        """The text of an SMS, in the language that render_email would choose; raises TemplateError."""
+        return self._render("SMS", template, locale, context)[0].strip()
+
+    def list_templates(self, channel: str = "EMAIL") -> dict[str, tuple[str, ...]]:
+        """The name of each template of a channel with its locales."""
         found: dict[str, set[str]] = {}
+        ending = _PARTS[channel][0]
         for folder in self.folders:
-            for path in folder.glob(f"*/*{_SUBJECT}"):
+            for path in folder.glob(f"*/*{ending}"):
                 if _LOCALE_FOLDER.fullmatch(path.parent.name):
-                    found.setdefault(path.name.removesuffix(_SUBJECT), set()).add(path.parent.name)
+                    found.setdefault(path.name.removesuffix(ending), set()).add(path.parent.name)
         return {name: tuple(sorted(found[name])) for name in sorted(found)}
 
     def require(self, template: str) -> None:
         """Compile `template` in all its locales; raises TemplateError for the first that is wrong."""
         for locale in self.list_templates().get(template, (FALLBACK_LOCALE,)):
-            self._compile(template, locale)
+            self._compile("EMAIL", template, locale)
 
-    def _compile(self, template: str, locale: str) -> _CompiledEmail:
-        folder = self._folder_for(template, locale)
+    def _render(self, channel: str, template: str, locale: str, context: Mapping[str, Any]) -> list[str]:
+        found = self._compiled.get((channel, template, locale)) or self._compile(channel, template, locale)
+        variables = {**self._environment.globals, **context, "locale": found.locale}
+        try:
+            return [_fill(part, variables) for part in found.parts]
+        except Exception:
+            # The original error is left behind: its text may hold a value, and that somebody's address.
+            raise self._failure_while_rendering(template) from None
+
+    def _compile(self, channel: str, template: str, locale: str) -> _Compiled:
+        folder = self._folder_for(channel, template, locale)
         mail_locale = locale.replace("_", "-") if _language(locale) == folder else folder
-        parts = tuple(self._load(f"{folder}/{template}{part}") for part in _PARTS)
+        parts = tuple(self._load(f"{folder}/{template}{part}") for part in _PARTS[channel])
         if (
             len(self._compiled) >= _MOST_COMPILED
         ):  # locales come from people's profiles: anything may stand there
             self._compiled.clear()
-        email = self._compiled[template, locale] = _CompiledEmail(mail_locale, parts)
-        return email
+        compiled = self._compiled[channel, template, locale] = _Compiled(mail_locale, parts)
+        return compiled
 
-    def _folder_for(self, template: str, locale: str) -> str:
-        known = self.list_templates()
+    def _folder_for(self, channel: str, template: str, locale: str) -> str:
+        known = self.list_templates(channel)
         if template not in known:
             raise TemplateError(_unknown(template, tuple(known), self.folders))
         candidates = (locale.replace("_", "-"), _language(locale), FALLBACK_LOCALE)
@@ -102,7 +110,7 @@ class TemplateLibrary:
         raise TemplateError(
             f"Template '{template}' exists in {', '.join(known[template])}, but neither in '{locale}' nor in "
             f"'{FALLBACK_LOCALE}', to which every other language falls back. Add "
-            f"{FALLBACK_LOCALE}/{template}{_SUBJECT}, {template}.txt and {template}.html."
+            f"{' and '.join(f'{FALLBACK_LOCALE}/{template}{part}' for part in _PARTS[channel])}."
         )
 
     def _load(self, name: str) -> Template:
@@ -113,7 +121,7 @@ class TemplateLibrary:
             raise TemplateError(f"Template {where}, line {error.lineno}: {error.message}") from error
         except TemplateNotFound as error:
             raise TemplateError(
-                f"Template {name} is missing; an e-mail needs {', '.join('NAME' + part for part in _PARTS)}."
+                f"Template {name} is missing; an e-mail needs {', '.join('NAME' + part for part in _PARTS['EMAIL'])}."
             ) from error
 
     def _failure_while_rendering(self, template: str) -> TemplateError:

@@ -8,6 +8,7 @@ OutcomeKind = Literal[
     "sent",
     "temporary",  # try again later
     "address_refused",  # this address does not exist: suppress it
+    "recipient_objects",  # they unsubscribed at the provider: suppress them
     "message_refused",  # this message will not be taken; the address may be fine
     "channel_refused",  # our account or server is at fault: counts towards pausing, suppresses nobody
     "in_doubt",  # handed over whole, but no answer came (SEMANTICS 6.3)

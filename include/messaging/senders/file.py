@@ -11,12 +11,13 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
 class FileSender:
-    """Writes each message as one .eml file; the same key writes the same file again."""
+    """Writes each message as one file; the same key writes the same file again."""
 
     channel = "email"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, suffix: str = ".eml") -> None:
         self.folder = folder
+        self._suffix = suffix
         self.leaving: Callable[[Envelope], None] = lambda _: None
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -36,7 +37,7 @@ class FileSender:
     def path_of(self, key: str) -> Path:
         """The file of a message's key: readable, and never shared by two keys."""
         readable = _UNSAFE.sub("_", key).strip("._")[:80]
-        return self.folder / f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:8]}.eml"
+        return self.folder / f"{readable}-{hashlib.sha256(key.encode()).hexdigest()[:8]}{self._suffix}"
 
     def _write(self, envelope: Envelope) -> None:
         path = self.path_of(envelope.key)

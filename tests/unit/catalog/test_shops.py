@@ -289,3 +289,11 @@ def test_a_dated_address_that_is_not_understood_says_what_is_allowed(shops_file,
     with pytest.raises(ConfigurationError, match=problem) as caught:
         load_shops(shops_file(GOOD.replace("feeds/lamp.jsonl", f'"{url}"')))
     assert "{window_start:%Y/%m/%d/%H%M}" in str(caught.value)
+
+
+def test_a_shop_names_the_channels_that_it_prefers_and_asks_for_confirmation(shops_file):
+    (shop,) = load_shops(shops_file(GOOD + "    double_opt_in: true\n    preferred_channels: [SMS]\n"))
+    assert shop.double_opt_in and shop.preferred_channels == ("SMS", "EMAIL")
+    for wrong in ("[PIGEON]", "[SMS, SMS]", "SMS", "[1]"):
+        with pytest.raises(ConfigurationError, match="line 9: shop 'elegant_lamp': preferred_channels"):
+            load_shops(shops_file(GOOD + f"    preferred_channels: {wrong}\n"))

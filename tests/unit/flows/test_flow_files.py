@@ -182,7 +182,7 @@ def test_a_folder_that_does_not_exist_has_no_flows(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_step_is_found_by_its_word() -> None:
-    assert set(STEP_KINDS) == {"back_in_stock_delay", "send_email"}
+    assert set(STEP_KINDS) == {"back_in_stock_delay", "send_email", "send_sms"}
 
 
 def test_a_flow_can_be_stored_and_read_again(write: Write) -> None:
@@ -190,3 +190,32 @@ def test_a_flow_can_be_stored_and_read_again(write: Write) -> None:
     assert isinstance(flow, Flow)
     assert Flow.model_validate_json(flow.model_dump_json()) == flow
     assert pickle.loads(pickle.dumps(flow)) == flow
+
+
+def test_an_sms_step_needs_a_template_for_sms(write: Write) -> None:
+    sms = GOOD.replace("kind: send_email", "kind: send_sms")
+    assert "template 'back_in_stock.sms.txt' does not exist" in problems_of(write(sms))[0]
+    assert isinstance(read_flow(write(sms), TEMPLATES, ("back_in_stock",)), Flow)
+
+
+@pytest.mark.parametrize(
+    ("metric", "is_transactional", "purpose", "uses_smart_sending"),
+    [
+        ("Subscribed to Back in Stock", False, "back_in_stock", False),
+        ("Placed Order", False, "marketing", True),
+        ("Placed Order", True, "transactional", False),
+    ],
+)
+def test_what_a_flow_is_for_decides_its_smart_sending(
+    metric: str, is_transactional: bool, purpose: str, uses_smart_sending: bool
+) -> None:
+    flow = Flow.model_validate(
+        {
+            "name": "alert",
+            "title": "Alert",
+            "trigger": {"metric": metric},
+            "transactional": is_transactional,
+            "steps": [{"id": "tell", "kind": "send_email", "template": "back_in_stock"}],
+        }
+    )
+    assert (flow.purpose, flow.uses_smart_sending(flow.messages[0])) == (purpose, uses_smart_sending)

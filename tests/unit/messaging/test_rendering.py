@@ -217,3 +217,15 @@ def test_every_built_in_template_compiles():
     library = built_in_library()
     for name in library.list_templates():
         library.require(name)
+
+
+@pytest.mark.parametrize("template", ["confirm_request", "keep_request"])
+@pytest.mark.parametrize("locale", LOCALES)
+def test_mails_about_a_request_carry_their_link_and_need_no_title(template, locale):
+    context = alert_context(title=None) | {"action_url": "mailto:shop@shop.example?subject=confirm%20TOKEN"}
+    mail = render_email(template, locale, context)
+    assert "None" not in mail.subject + mail.text + mail.html
+    for text in (mail.text, mail.html):
+        assert "confirm%20TOKEN" in text and "/stop/1" in text
+    assert ("/cancel/1" in mail.text) == (template == "keep_request")
+    assert built_in_library().list_templates()[template] == LOCALES
