@@ -1,7 +1,8 @@
 """Looks after everything every 15 minutes, by the clock: the net under the wake-ups.
 
 *variables* creates the rules' Airflow Variables that do not exist, with their defaults and descriptions;
-existing ones are never changed. *tidy* frees what a killed task held and deletes what is no longer needed.
+existing ones are never changed. *tidy* frees what a killed task held, ends requests that are too old or were never
+confirmed, and asks people whether they still want what they wait for, where the rules say so.
 *wake_missed* looks for what has been due for more than a minute, in case a notification was lost, and wakes
 its Dag.
 """

@@ -275,4 +275,4 @@ def _as_text(default: object) -> str:
         return str(default).lower()
     if isinstance(default, float):
         return f"{default:g}"
-    return "" if default is None or default == {} else str(default)
+    return "" if default in (None, {}, ()) else str(default)

@@ -4,6 +4,7 @@ SELECT
     subscription.shop_id,
     subscription.subscription_id,
     subscription.variant_id,
+    subscription.product_id,
     subscription.state,
     subscription.reason,
     subscription.wanted_quantity,
