@@ -46,7 +46,7 @@ OPTIONS = {
     "restock": {"email_lanes": "2"},
     "scheduler": {
         "scheduler_idle_sleep_time": "0.1",
-        "task_instance_heartbeat_timeout": "60",
+        "task_instance_heartbeat_timeout": "30",
         "task_instance_heartbeat_timeout_detection_interval": "5",
         "scheduler_health_check_threshold": "20",
         "orphaned_tasks_check_interval": "15",

@@ -9,6 +9,7 @@ import argparse
 import json
 import random
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,8 @@ HEADER = "| killed | kills | fewest queued | owed | lost | repeated | strangers 
 def main() -> int:
     """0 when every promise was kept."""
     given = _arguments()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     print(f"{HEADER}\n{'| --- ' * HEADER.count(' |')}|", flush=True)
     campaigns = [run(kind, _plan(given), given.seed) for kind in given.kinds or KINDS]
     broken = [f"{campaign.kinds}: {failure}" for campaign in campaigns for failure in campaign.failures()]
