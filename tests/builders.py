@@ -199,17 +199,27 @@ class World:
     def move(self, flow: str = "back_in_stock", step: str = "tell") -> dict[str, int]:
         return flows.move_step(self.engine, flow, step, self.now)
 
-    def dispatch(self, lane: str = "lane-1") -> dict[str, int]:
-        work = Lane(
-            engine=self.engine,
-            name=lane,
-            sender=self.mail,
-            recorder=self.record,
-            mailbox=Mailbox("shop@shop.example", "Demo"),
-            templates=built_in_library(),
-            clock=lambda: self.now,
-        )
-        return dispatch_lane(work, self.now + timedelta(minutes=5))
+    def queue_alerts(self, people: int = 3, units: int = 50, title: str = "Brass lamp") -> list[str]:
+        self.use_flow()
+        self.sync(a_row("LAMP", 0, title=title))
+        emails = self.ask_many("LAMP", people)
+        self.sync(a_row("LAMP", units, title=title))
+        self.release()
+        self.move()
+        return emails
+
+    def lane(self, name: str = "lane-1", **changes: Any) -> Lane:
+        usual = {
+            "sender": self.mail,
+            "recorder": self.record,
+            "mailbox": Mailbox("shop@shop.example", "Demo"),
+            "templates": built_in_library(),
+            "clock": lambda: self.now,
+        }
+        return Lane(self.engine, name, **{**usual, **changes})
+
+    def dispatch(self, name: str = "lane-1", **changes: Any) -> dict[str, int]:
+        return dispatch_lane(self.lane(name, **changes), self.now + timedelta(minutes=5))
 
     def tell(self) -> list[str]:
         before = len(self.mail.envelopes)

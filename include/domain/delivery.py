@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 MOST_ATTEMPTS = 12
 FIRST_RETRY = timedelta(minutes=1)
 LONGEST_RETRY = timedelta(hours=4)
+# A message that is in doubt each time it leaves may arrive each time: then a person decides (SEMANTICS 6.3).
+MOST_DOUBTS = 3
 MOST_CONSECUTIVE_ERRORS = 5
 MOST_REFUSED_ADDRESSES = 10
 FIRST_PROBE = timedelta(seconds=30)

@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from include.errors import ConfigurationError
 
 VARIABLE_PREFIX = "restock_"
+WHOLE_CHANNEL = ""
 
 
 def _rule(default: Any, allowed: str, description: str, **limits: Any) -> Any:
@@ -118,6 +119,11 @@ class RuleSet(BaseModel):
     def people_allowed(self) -> int | None:
         """Customers per unit as a number; None means everyone."""
         return None if self.customers_per_unit == "all" else self.customers_per_unit
+
+    def email_limits(self) -> dict[str, float]:
+        """Mails per second at most by recipient domain; WHOLE_CHANNEL stands for all of them together."""
+        whole = {} if self.email_per_second is None else {WHOLE_CHANNEL: self.email_per_second}
+        return whole | self.email_per_domain
 
 
 def variable_name(field: str) -> str:

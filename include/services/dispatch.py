@@ -15,7 +15,7 @@ from include.domain.wake import DISPATCH
 from include.errors import ConfigurationError
 from include.messaging.render.library import TemplateError
 from include.messaging.senders.base import Sender
-from include.services.channels import take_probe
+from include.services.channels import PAUSED, take_probe
 from include.services.compose import Composer
 from include.services.due import wake
 from include.services.journal import Journal
@@ -24,7 +24,7 @@ from include.services.marker import Marker
 from include.services.marks import Key
 from include.services.outbox import LEASE, Parcel, check, claim_keys, find_delivery, read_delivery
 from include.services.outgoing import Outlet
-from include.services.rate_limits import Room, find_room, limits_of, take_tokens
+from include.services.rate_limits import Room, find_room, take_tokens
 from include.services.recovery import recover_journals
 from include.services.rules import rules_in_force
 from include.services.verdicts import Verdicts
@@ -64,13 +64,15 @@ class _Run:
         self._composer = Composer(self._delivery, lane.mailbox, lane.templates)
         self._rules = RuleSet()
         self._claim_size = FIRST_CLAIM
+        self._is_probing = False
+        self._is_parked = False
         self._recovered_at: datetime | None = None
         with lane.engine.connect() as connection:
             state = run_query(connection, "channel.find_channel", channel=lane.channel).one()
         self._journal = (
             Journal(lane.journals, self._delivery.identity, lane.name) if lane.journals is not None else None
         )
-        self.marker = Marker(lane, state.refused_addresses)
+        self.marker = Marker(lane, state.consecutive_errors, state.refused_addresses)
         self._live, self._recorded = (self._open_outlet(sender) for sender in (lane.sender, lane.recorder))
 
     @property
@@ -107,16 +109,18 @@ class _Run:
         with self._lane.engine.begin() as connection:
             state = run_query(connection, "channel.find_channel", channel=self._lane.channel).one()
             if state.paused_at is not None and not take_probe(connection, self._lane.channel, now):
+                self.marker.halt(PAUSED)
                 return False
             self._delivery = find_delivery(connection)
             _, self._rules = rules_in_force(connection, now)
-            size = self._claim_size if state.paused_at is None else 1
-            room = find_room(connection, self._lane.channel, limits_of(self._rules), size, now)
+            self._is_probing = state.paused_at is not None
+            size = 1 if self._is_probing else self._claim_size
+            room = find_room(connection, self._lane.channel, self._rules.email_limits(), size, now)
         keys = self._claim(room, now)
         if not keys:
-            return self._pause_until(room.next_at)
+            return self._find_parked() or self._pause_until(room.next_at)
         self._hand_over(self._within_limits(self._fit(keys)))
-        if state.paused_at is not None:
+        if self._is_probing:
             self.marker.wait_until_marked()
         else:
             self._live.work.wait_below(size, self.marker.halted)
@@ -135,6 +139,13 @@ class _Run:
         return claim_keys(
             self._lane.engine, self._lane.channel, self._lane.name, room.claim_size, now, room.parked
         )
+
+    def _find_parked(self) -> bool:
+        """Whether this lane parked something since it last looked; then it can be claimed now."""
+        was_parked, self._is_parked = self._is_parked, False
+        if was_parked:
+            self.marker.wait_until_written()
+        return was_parked
 
     def _pause_until(self, next_at: datetime | None) -> bool:
         """A rate limit holds back what is due: wait for room. False when nothing is held back."""
@@ -160,18 +171,28 @@ class _Run:
         return fit
 
     def _recheck(self, parcels: Sequence[Parcel]) -> Sequence[Parcel]:
+        if self._is_paused():
+            self.marker.halt(PAUSED)
+            return []
         fit = self._fit([parcel.key for parcel in parcels])
         self.marker.drop(parcels, kept=fit)
         return fit
 
+    def _is_paused(self) -> bool:
+        """Whether somebody paused the channel since the claim; a probe may leave nevertheless."""
+        with self._lane.engine.connect() as connection:
+            state = run_query(connection, "channel.find_channel", channel=self._lane.channel).one()
+        return state.paused_at is not None and not self._is_probing
+
     def _within_limits(self, parcels: list[Parcel]) -> list[Parcel]:
-        limits = limits_of(self._rules)
+        limits = self._rules.email_limits()
         if not limits or not parcels:
             return parcels
         with self._lane.engine.begin() as connection:
             allowed, above = take_tokens(connection, self._lane.channel, limits, parcels, self._lane.clock())
         for parcel, domain in above:
             self.marker.judge(parcel, Verdicts.park, domain)
+            self._is_parked = True
         return allowed
 
     def _hand_over(self, parcels: Sequence[Parcel]) -> None:

@@ -13,9 +13,12 @@ before leases that ran out are looked at.
 """
 
 import contextlib
+import errno
 import fcntl
 import json
+import logging
 import os
+import re
 import secrets
 import shutil
 import threading
@@ -29,12 +32,15 @@ from include.services.marks import Key
 
 Answer = Literal["sent", "recorded", "refused", "in_doubt"]
 
+log = logging.getLogger(__name__)
+
 SYNC_COUNT = 64
 SYNC_SECONDS = 0.05
 # Far more than a lane ever has handed over without a mark: the file before the last one is not needed.
 LINES_PER_FILE = 50_000
 _OFFERED = "offered"
 _HEADER = "lane.json"
+_LINE = re.compile(r"(offered|sent|recorded|refused|in_doubt) (\d+\.\d{6}) (\d+) (.+)")
 
 
 class Journal:
@@ -76,18 +82,22 @@ class Journal:
         self._is_closing = True
         self._is_wanted.set()
         self._syncer.join()
-        with self._writing:
-            self._write()
-        if is_marked:
-            shutil.rmtree(self.folder, ignore_errors=True)
-        os.close(self._file)
-        os.close(self._lock_number)
+        try:
+            with self._writing:
+                self._write()
+        finally:
+            if is_marked:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            os.close(self._file)
+            os.close(self._lock_number)
 
     def _write(self) -> None:
         if self._line_count >= self._full_at:
             self._turn()
         self._line_count += len(self._unwritten)
-        os.write(self._file, b"".join(self._unwritten))
+        lines = b"".join(self._unwritten)
+        if os.write(self._file, lines) < len(lines):
+            raise OSError(errno.ENOSPC, "The journal has no room; nothing leaves without it")
         self._unwritten.clear()
 
     def _turn(self) -> None:
@@ -107,22 +117,28 @@ class Journal:
         while not self._is_closing:
             self._is_wanted.wait(SYNC_SECONDS)
             self._is_wanted.clear()
-            with self._writing:
-                if self._unwritten:
-                    self._write()
-            if self._line_count != synced_count:
-                synced_count = self._line_count
-                with contextlib.suppress(OSError):  # _turn closed the file, after a sync of its own
+            # A full disk stops the lane at its next offer; a file that _turn closed was synced there.
+            with contextlib.suppress(OSError):
+                with self._writing:
+                    if self._unwritten:
+                        self._write()
+                if self._line_count != synced_count:
+                    synced_count = self._line_count
                     os.fdatasync(self._file)
 
 
 @dataclass
 class DeadJournal:
-    """What a lane that died had handed over; `doubtful` has no answer."""
+    """What a lane that died had handed over; `doubtful` has no answer.
+
+    `is_damaged` when lines can't be read, as after a power failure: then whatever else the lane had may have
+    left too.
+    """
 
     folder: Path
     database: str
     lane: str
+    is_damaged: bool = False
     sent: list[tuple[Key, datetime]] = field(default_factory=list)
     recorded: list[tuple[Key, datetime]] = field(default_factory=list)
     doubtful: set[Key] = field(default_factory=set)
@@ -152,16 +168,25 @@ def _read_if_dead(header: Path, locks: contextlib.ExitStack) -> DeadJournal | No
         return None
     if not header.exists():  # its lane ended well, or another reader was faster
         return None
-    journal = DeadJournal(header.parent, **json.loads(header.read_text()))
+    try:
+        journal = DeadJournal(header.parent, **json.loads(header.read_bytes()))
+    except (ValueError, TypeError):
+        log.warning("A journal that names no lane is dropped; its messages go again when their leases end.")
+        shutil.rmtree(header.parent, ignore_errors=True)
+        return None
     for file in sorted(header.parent.glob("*.lines")):
-        for line in file.read_bytes().splitlines(keepends=True):
-            if line.endswith(b"\n"):  # the last line of a killed writer may be half a line
-                _read_line(journal, line.decode())
+        # The last line of a killed writer may be half a line: what follows the last line end is not read.
+        for line in file.read_bytes().split(b"\n")[:-1]:
+            _read_line(journal, line.decode("utf-8", "replace"))
     return journal
 
 
 def _read_line(journal: DeadJournal, line: str) -> None:
-    what, seconds, message_id, shop_id = line.rstrip("\n").split(" ", 3)
+    match = _LINE.fullmatch(line)
+    if match is None:
+        journal.is_damaged = True
+        return
+    what, seconds, message_id, shop_id = match.groups()
     key = Key(shop_id, int(message_id))
     if what in (_OFFERED, "in_doubt"):
         journal.doubtful.add(key)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from include.messaging.senders.base import Outcome
-from include.services.channels import note_errors, note_success
+from include.services.channels import PAUSED, note_errors, note_success
 from include.services.lane import Lane
 from include.services.marks import Key, Marks
 from include.services.outbox import LEASE, Parcel, release_claims, renew_leases
@@ -24,12 +24,12 @@ class Marker:
     the first error of any of the lane's threads.
     """
 
-    def __init__(self, lane: Lane, refusals: int) -> None:
+    def __init__(self, lane: Lane, errors: int, refusals: int) -> None:
         self.halted = threading.Event()
         self.failure: BaseException | None = None
         self.ended_count = 0
         self._lane = lane
-        self._verdicts = Verdicts(lane.counts, refusals)
+        self._verdicts = Verdicts(lane.counts, errors, refusals)
         self._open: dict[Key, Parcel] = {}
         self._doubtful: set[Key] = set()
         self._changed = threading.Condition()
@@ -63,6 +63,8 @@ class Marker:
             self._open.pop(parcel.key, None)
             self.ended_count += 1
             verdict(self._verdicts, parcel, *details)
+            if self._verdicts.is_over:
+                self.halted.set()
             if not self._is_pending:
                 self._is_pending = True
                 self._changed.notify_all()
@@ -73,6 +75,13 @@ class Marker:
         with self._changed:
             for key in gone:
                 self._open.pop(key, None)
+
+    def halt(self, reason: str) -> None:
+        """Nothing more should leave; what did not is free again with this reason."""
+        with self._changed:
+            self._reason = reason
+            self.halted.set()
+            self._changed.notify_all()
 
     def fail(self, error: BaseException) -> None:
         """A thread of the lane failed: stop everything, and raise its error in the end."""
@@ -85,6 +94,11 @@ class Marker:
         """Until nothing is on its way and everything known is written, or all is halted."""
         with self._changed:
             self._changed.wait_for(lambda: self.halted.is_set() or self._is_idle())
+
+    def wait_until_written(self) -> None:
+        """Until what is known by now is written, or all is halted."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.halted.is_set() or not (self._is_pending or self._is_writing))
 
     def close(self, leaving: Collection[Key]) -> bool:
         """Write what is left and free what did not leave, save what is `leaving`; whether all is known."""
@@ -133,8 +147,7 @@ class Marker:
         if news.has_success:
             note_success(connection, self._lane.channel, now)
         if (news.errors or news.refusals) and self._note_errors(connection, news, now):
-            self._reason = "channel_paused"
-            self.halted.set()
+            self.halt(PAUSED)
 
     def _note_errors(self, connection: Connection, news: ChannelNews, now: datetime) -> bool:
         return note_errors(

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
+from include.domain.delivery import MOST_DOUBTS
 from include.domain.request import fold_email
 from include.domain.wake import DISPATCH
 from include.services.channels import raise_alert
@@ -77,7 +78,9 @@ def requeue_expired(connection: Connection, now: datetime) -> int:
     On a machine with journals call `recover_journals` first: they know what was sent.
     """
     _, rules = rules_in_force(connection, now)
-    expired = run_query(connection, "outbox.requeue_expired", now=now, on_doubt=rules.on_doubt)
+    expired = run_query(
+        connection, "outbox.requeue_expired", now=now, on_doubt=rules.on_doubt, most_doubts=MOST_DOUBTS
+    )
     return _count_doubts(connection, expired.scalars().all(), now)
 
 
@@ -85,7 +88,13 @@ def settle_doubts(connection: Connection, lane: str, keys: Sequence[Key], now: d
     """Messages of a lane that were handed over without an answer go again, or wait for a person; how many."""
     _, rules = rules_in_force(connection, now)
     settled = run_query(
-        connection, "outbox.settle_doubts", **columns(keys), lane=lane, on_doubt=rules.on_doubt, now=now
+        connection,
+        "outbox.settle_doubts",
+        **columns(keys),
+        lane=lane,
+        on_doubt=rules.on_doubt,
+        most_doubts=MOST_DOUBTS,
+        now=now,
     )
     return _count_doubts(connection, settled.scalars().all(), now)
 
@@ -159,6 +168,12 @@ def release_claims(connection: Connection, lane: str, keys: Sequence[Key], reaso
     """What a lane took and did not send is free again, at its old place."""
     if keys:
         run_query(connection, "outbox.release_claims", **columns(keys), lane=lane, reason=reason)
+
+
+def claims_of(connection: Connection, lane: str) -> list[Key]:
+    """What a lane has taken and not ended."""
+    claimed = run_query(connection, "outbox.find_claims", lane=lane)
+    return [Key(row.shop_id, row.message_id) for row in claimed]
 
 
 def free_dead_lane(connection: Connection, lane: str) -> int:

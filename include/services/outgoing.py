@@ -65,6 +65,10 @@ class WorkList:
             self._changed.notify_all()
 
 
+class LeftAlone(Exception):
+    """The lane has ended and freed this message meanwhile: it must not leave from here."""
+
+
 class Outlet:
     """A sender with its thread: renders and sends what its list holds, and writes the journal."""
 
@@ -88,15 +92,19 @@ class Outlet:
         self._is_recorder = sender is lane.recorder
         self._underway: dict[str, Parcel] = {}
         self._leaving: set[Key] = set()
+        self._is_left_alone = False
+        self._handing_over = threading.Lock()
         sender.leaving = self._note_leaving
         self._thread = threading.Thread(target=self._run, name="outlet", daemon=True)
         self._thread.start()
 
     def close(self, is_dropped: bool, patience: float | None) -> set[Key]:
-        """Let it end; messages that are leaving without an outcome even then are in doubt."""
+        """Let it end; messages that are leaving without an outcome even then are in doubt, no other leaves."""
         self.work.close(is_dropped)
         self._thread.join(patience)
-        return set(self._leaving)
+        with self._handing_over:
+            self._is_left_alone = True
+            return set(self._leaving)
 
     def _run(self) -> None:
         try:
@@ -121,7 +129,10 @@ class Outlet:
 
     def _note_leaving(self, envelope: Envelope) -> None:
         key = self._underway[envelope.key].key
-        self._leaving.add(key)
+        with self._handing_over:
+            if self._is_left_alone:
+                raise LeftAlone
+            self._leaving.add(key)
         if self._journal is not None:
             self._journal.offer(key)
 

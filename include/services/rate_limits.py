@@ -5,19 +5,18 @@ parked: it waits in its order outside the queue, and is claimed when there is ro
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from include.db.queries import run_query
-from include.domain.rules import RuleSet
+from include.domain.rules import WHOLE_CHANNEL
 from include.services.outbox import Parcel
 
 # A bucket holds what may leave in this time, so that no second sees much more than its limit.
 BURST_SECONDS = 0.25
-_WHOLE_CHANNEL = ""
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,6 @@ class Room:
     claim_size: int
     parked: Mapping[str, int] = field(default_factory=dict)
     next_at: datetime | None = None
-
-
-def limits_of(rules: RuleSet) -> dict[str, float]:
-    """Mails per second by recipient domain; '' is the whole channel."""
-    whole = {} if rules.email_per_second is None else {_WHOLE_CHANNEL: rules.email_per_second}
-    return whole | rules.email_per_domain
 
 
 def find_room(
@@ -51,7 +44,7 @@ def find_room(
         burst_seconds=BURST_SECONDS,
         now=now,
     ).all()
-    whole = [row for row in rows if row.domain == _WHOLE_CHANNEL and row.token_count is not None]
+    whole = [row for row in rows if row.domain == WHOLE_CHANNEL and row.token_count is not None]
     parked = [row for row in rows if row.has_parked]
     size = min([claim_size, *(row.token_count for row in whole)])
     rooms = {row.domain: size if row.token_count is None else row.token_count for row in parked}
@@ -66,40 +59,60 @@ def take_tokens(
     parcels: Sequence[Parcel],
     now: datetime,
 ) -> tuple[list[Parcel], list[tuple[Parcel, str]]]:
-    """What may leave now, and what is above a limit with the domain that is full ('': the channel)."""
-    wanted = Counter(domain for parcel in parcels for domain in _buckets_of(parcel, limits))
-    if not wanted:
-        return list(parcels), []
-    domains = list(wanted)
+    """What may leave now, and what is above a limit with the domain that is full (WHOLE_CHANNEL: the channel).
+
+    What its domain holds back takes no token of the channel.
+    """
+    allowed, held_back = _take(connection, channel, limits, parcels, _domain_of, now)
+    allowed, late = _take(connection, channel, limits, allowed, _whole_channel, now)
+    return allowed, held_back + late
+
+
+def _take(
+    connection: Connection,
+    channel: str,
+    limits: Mapping[str, float],
+    parcels: Sequence[Parcel],
+    bucket_of: Callable[[Parcel], str],
+    now: datetime,
+) -> tuple[list[Parcel], list[tuple[Parcel, str]]]:
+    wanted = Counter(bucket for parcel in parcels if (bucket := bucket_of(parcel)) in limits)
+    tokens = _grant(connection, channel, limits, wanted, now) if wanted else {}
+    allowed, above = [], []
+    for parcel in parcels:
+        bucket = bucket_of(parcel)
+        if tokens.get(bucket, 1) < 1:
+            above.append((parcel, bucket))
+            continue
+        allowed.append(parcel)
+        if bucket in tokens:
+            tokens[bucket] -= 1
+    return allowed, above
+
+
+def _grant(
+    connection: Connection,
+    channel: str,
+    limits: Mapping[str, float],
+    wanted: Mapping[str, int],
+    now: datetime,
+) -> dict[str, int]:
     granted = run_query(
         connection,
         "rate.take_tokens",
         channel=channel,
-        domains=domains,
-        per_second=[limits[domain] for domain in domains],
-        wanted=[wanted[domain] for domain in domains],
+        domains=list(wanted),
+        per_second=[limits[domain] for domain in wanted],
+        wanted=list(wanted.values()),
         burst_seconds=BURST_SECONDS,
         now=now,
     )
-    return _share_out(parcels, limits, {row.domain: row.taken_count for row in granted})
+    return {row.domain: row.taken_count for row in granted}
 
 
-def _share_out(
-    parcels: Sequence[Parcel], limits: Mapping[str, float], tokens: dict[str, int]
-) -> tuple[list[Parcel], list[tuple[Parcel, str]]]:
-    allowed, above = [], []
-    for parcel in parcels:
-        buckets = _buckets_of(parcel, limits)
-        full = next((domain for domain in buckets if tokens[domain] < 1), None)
-        if full is not None:
-            above.append((parcel, full))
-            continue
-        allowed.append(parcel)
-        for domain in buckets:
-            tokens[domain] -= 1
-    return allowed, above
+def _domain_of(parcel: Parcel) -> str:
+    return parcel.row.email.rpartition("@")[2].casefold()
 
 
-def _buckets_of(parcel: Parcel, limits: Mapping[str, float]) -> list[str]:
-    domain = parcel.row.email.rpartition("@")[2].casefold()
-    return [bucket for bucket in (domain, _WHOLE_CHANNEL) if bucket in limits]
+def _whole_channel(_: Parcel) -> str:
+    return WHOLE_CHANNEL

@@ -11,7 +11,7 @@ from include.domain.wake import DISPATCH
 from include.services.due import wake
 from include.services.journal import DeadJournal, locked_dead_journals
 from include.services.marks import mark_sent
-from include.services.outbox import free_dead_lane, read_delivery, settle_doubts
+from include.services.outbox import claims_of, free_dead_lane, read_delivery, settle_doubts
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ def recover_journals(engine: Engine, journals: Path | None, now: datetime) -> di
 def _recover(connection: Connection, journal: DeadJournal, now: datetime) -> dict[str, int]:
     mark_sent(connection, journal.sent)
     mark_sent(connection, journal.recorded, is_recorded_only=True)
-    in_doubt = settle_doubts(connection, journal.lane, sorted(journal.doubtful), now)
+    doubtful = claims_of(connection, journal.lane) if journal.is_damaged else sorted(journal.doubtful)
+    in_doubt = settle_doubts(connection, journal.lane, doubtful, now)
     freed = free_dead_lane(connection, journal.lane)
     wake(connection, DISPATCH)
     return {"marked": len(journal.sent) + len(journal.recorded), "in_doubt": in_doubt, "freed": freed}

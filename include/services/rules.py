@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
 from include.domain.rules import RuleSet, parse_rule_set
-from include.domain.wake import RELEASE
+from include.domain.wake import DISPATCH, RELEASE
 from include.services.due import wake
 from include.services.openings import judge_touched
 
@@ -27,6 +27,7 @@ def store_rule_set(engine: Engine, values: Mapping[str, str | None], now: dateti
             return {"rule_set_id": newest.rule_set_id, "is_new": False}
         rule_set_id = _insert(connection, rules, now)
         _judge_again(connection, rules, now)
+        _adopt_limits(connection, rules)
         return {"rule_set_id": rule_set_id, "is_new": True}
 
 
@@ -58,6 +59,13 @@ def _insert(connection: Connection, rules: RuleSet, now: datetime) -> int:
         now=now,
     )
     return int(inserted.scalar_one())
+
+
+def _adopt_limits(connection: Connection, rules: RuleSet) -> None:
+    limits = rules.email_limits()
+    domains, rates = list(limits), list(limits.values())
+    if run_query(connection, "rate.adopt_limits", domains=domains, per_second=rates).rowcount:
+        wake(connection, DISPATCH)
 
 
 def _judge_again(connection: Connection, rules: RuleSet, now: datetime) -> None:

@@ -4,7 +4,12 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from include.domain.delivery import MOST_REFUSED_ADDRESSES, next_attempt, next_look
+from include.domain.delivery import (
+    MOST_CONSECUTIVE_ERRORS,
+    MOST_REFUSED_ADDRESSES,
+    next_attempt,
+    next_look,
+)
 from include.messaging.senders.base import Outcome
 from include.services.marks import Later, Marks
 from include.services.outbox import Parcel
@@ -25,12 +30,16 @@ class Verdicts:
     """Collects outcomes in the order in which they came, until they are taken to be written.
 
     Refused addresses are suspects until a message is taken: when MOST_REFUSED_ADDRESSES follow each other, it
-    is the provider that errs, and they wait instead of being suppressed. `refusals` are those before.
+    is the provider that errs, and they wait instead of being suppressed. `errors` and `refusals` are those
+    before. `is_over` once either are too many: then a message that is taken after all mends nothing here, a
+    probe has to.
     """
 
-    def __init__(self, counts: Counter[str], refusals: int) -> None:
+    def __init__(self, counts: Counter[str], errors: int, refusals: int) -> None:
         self.marks = Marks()
+        self.is_over = False
         self._counts = counts
+        self._errors_before = errors
         self._refusals = refusals
         self._suspects: list[Parcel] = []
         self._probe_at: datetime | None = None
@@ -40,14 +49,14 @@ class Verdicts:
         """The message left, or was recorded."""
         self._counts["recorded" if is_recorded else "sent"] += 1
         (self.marks.recorded if is_recorded else self.marks.sent).append((parcel.key, at))
-        if not is_recorded:
+        if not is_recorded and not self.is_over:
             self.confirm_suspects()
             self._forget_channel(has_success=True)
-            self._refusals = 0
+            self._errors_before = self._refusals = 0
 
     def refuse(self, parcel: Parcel, outcome: Outcome, now: datetime) -> None:
         """The message did not leave, or nobody knows."""
-        if outcome.is_tried:
+        if outcome.is_tried or outcome.kind == "message_refused":
             self.marks.attempts.append((parcel.key, outcome))
         if outcome.kind == "in_doubt":
             self._counts["in_doubt"] += 1
@@ -70,8 +79,7 @@ class Verdicts:
 
     def park(self, parcel: Parcel, full_domain: str) -> None:
         """It waits at its place until its domain, or without one the channel, has room."""
-        self._counts["later"] += 1
-        self.marks.later.append(Later(parcel.key, "rate_limit", None, parked_domain=full_domain or None))
+        self._wait_at_its_place(parcel, "rate_limit", full_domain or None)
 
     def fail(self, parcel: Parcel, reason: str) -> None:
         """It is given up."""
@@ -93,6 +101,7 @@ class Verdicts:
             self._has_success, self._errors, self._unnoted_refusals, self._detail, self._probe_at
         )
         marks, self.marks = self.marks, Marks()
+        self._errors_before += self._errors
         self._forget_channel()
         return marks, news
 
@@ -101,6 +110,7 @@ class Verdicts:
         in_a_row = self._refusals + len(self._suspects)
         if in_a_row < MOST_REFUSED_ADDRESSES:
             return
+        self.is_over = True
         self._detail = f"{in_a_row} addresses in a row were refused, the last one with {_words(outcome)}"
         for suspect in self._suspects:
             self._requeue(suspect, "channel_paused", now, None, tries=1)
@@ -112,11 +122,15 @@ class Verdicts:
         is_channels_fault = outcome.kind == "channel_refused" or not outcome.is_tried
         if is_channels_fault:
             self._errors += 1
+            self.is_over = self.is_over or self._errors_before + self._errors >= MOST_CONSECUTIVE_ERRORS
             self._detail = _words(outcome)
             if outcome.retry_after:
                 self._probe_at = now + timedelta(seconds=outcome.retry_after)
         reason = "channel_paused" if is_channels_fault else "temporary_error"
-        self._requeue(parcel, reason, now, outcome.retry_after, tries=int(outcome.is_tried))
+        if outcome.is_tried or outcome.retry_after:
+            self._requeue(parcel, reason, now, outcome.retry_after, tries=int(outcome.is_tried))
+        else:
+            self._wait_at_its_place(parcel, reason)
 
     def _requeue(
         self, parcel: Parcel, reason: str, now: datetime, retry_after: float | None, tries: int
@@ -127,6 +141,10 @@ class Verdicts:
             return
         self._counts["later"] += 1
         self.marks.later.append(Later(parcel.key, reason, due_at, tries))
+
+    def _wait_at_its_place(self, parcel: Parcel, reason: str, full_domain: str | None = None) -> None:
+        self._counts["later"] += 1
+        self.marks.later.append(Later(parcel.key, reason, None, parked_domain=full_domain))
 
     def _forget_channel(self, has_success: bool = False) -> None:
         self._has_success = has_success

@@ -26,10 +26,14 @@ SET
 -- Messages whose lease ran out are in doubt: they go again, or a person decides (SEMANTICS 6.3).
 UPDATE message
 SET
-    state = CASE WHEN CAST(:on_doubt AS text) = 'hold' THEN 'held' ELSE 'queued' END,
+    state = CASE
+        WHEN CAST(:on_doubt AS text) = 'hold' OR doubt_count + 1 >= :most_doubts THEN 'held'
+        ELSE 'queued'
+    END,
     lease_until = NULL,
     lane = NULL,
     reason = 'in_doubt',
+    doubt_count = doubt_count + 1,
     due_at = :now
 WHERE state = 'sending' AND lease_until < :now
 RETURNING state;
@@ -118,6 +122,15 @@ WHERE
     AND message.state = 'sending'
     AND message.lane = :lane;
 
+-- name: find_claims
+-- What a lane has taken and not ended.
+SELECT
+    shop_id,
+    message_id
+FROM message
+WHERE state = 'sending' AND lane = :lane
+ORDER BY shop_id, message_id;
+
 -- name: free_dead_lane
 -- A lane is known to be dead: what its journal does not name never left and is free at its old place.
 UPDATE message
@@ -132,10 +145,14 @@ RETURNING message_id;
 -- Handed over without an answer: they go again, or a person decides (SEMANTICS 6.3).
 UPDATE message
 SET
-    state = CASE WHEN CAST(:on_doubt AS text) = 'hold' THEN 'held' ELSE 'queued' END,
+    state = CASE
+        WHEN CAST(:on_doubt AS text) = 'hold' OR doubt_count + 1 >= :most_doubts THEN 'held'
+        ELSE 'queued'
+    END,
     lease_until = NULL,
     lane = NULL,
     reason = 'in_doubt',
+    doubt_count = doubt_count + 1,
     due_at = :now
 FROM unnest(CAST(:shop_ids AS text[]), CAST(:message_ids AS bigint[])) AS doubtful (shop_id, message_id)
 WHERE

@@ -54,3 +54,15 @@ ON CONFLICT (channel, domain) DO UPDATE
 RETURNING
     bucket.domain,
     bucket.taken_count;
+
+-- name: adopt_limits
+-- New limits change when what is parked is due; where there is none any more, that is now.
+UPDATE send_rate AS bucket
+SET per_second = coalesce(asked.per_second, 1e6)
+FROM send_rate AS known
+LEFT JOIN unnest(CAST(:domains AS text[]), CAST(:per_second AS double precision[])) AS asked (domain, per_second)
+    ON asked.domain = known.domain
+WHERE
+    bucket.channel = known.channel
+    AND bucket.domain = known.domain
+    AND bucket.per_second <> coalesce(asked.per_second, 1e6);

@@ -11,15 +11,7 @@ from include.services.outbox import claim
 from include.services.requests import cancel_request, unsubscribe
 from tests.builders import World, a_row
 
-
-def queued_world(world: World, people: int = 3, units: int = 50) -> list[str]:
-    world.use_flow()
-    world.sync(a_row("LAMP", 0, title="Brass lamp"))
-    emails = world.ask_many("LAMP", people)
-    world.sync(a_row("LAMP", units, title="Brass lamp"))
-    world.release()
-    world.move()
-    return emails
+queued_world = World.queue_alerts
 
 
 def messages(world: World) -> list[tuple[object, ...]]:

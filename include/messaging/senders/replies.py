@@ -25,7 +25,7 @@ def classify(stage: Stage, code: int, text: str, recipient: str = "") -> Outcome
     enhanced = match[1] if match else ""
     kind = _kind(stage, code, enhanced)
     # Nobody reads how a message was taken: cleaning those words would cost as much as rendering a part.
-    detail = "" if kind == "sent" else redact(text, recipient)
+    detail = "" if kind == "sent" else redact(text.removeprefix(enhanced), recipient)
     return Outcome(kind, f"{code} {enhanced}".strip(), detail)
 
 
