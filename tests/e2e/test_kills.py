@@ -16,7 +16,7 @@ from tests.e2e.kills.victims import KINDS
 
 pytestmark = pytest.mark.e2e
 
-PLAN = Plan(kills=1, queued=300, people_per_restock=200, pace=0.03, pauses=(0.1, 1.5))
+PLAN = Plan(kills=1, queued=300, people_per_restock=200, pace=0.03, pauses=(0.1, 1.5), ends_leases=True)
 NAMES = [f"v{number:02}" for number in range(60)]
 
 

@@ -22,11 +22,13 @@ from sqlalchemy.exc import DBAPIError
 from include.db.engine import connect
 from include.domain.request import Request, fold_email
 from include.domain.shop import Shop
+from include.domain.wake import DISPATCH
 from include.local import stack
 from include.local.keeper import Keeper
 from include.local.postgres import EmbeddedPostgres
 from include.local.processes import ProcessTable
 from include.local.stack_start import RunningStack
+from include.services.due import wake
 from include.services.outbox import set_delivery
 from include.services.requests import cancel_request, take_requests
 from include.services.shops import register_shop
@@ -43,6 +45,14 @@ SELECT
     + (SELECT count(*) FROM enrolment WHERE state = 'active')
     + (SELECT count(*) FROM subscription WHERE state = 'released')
     + (SELECT count(*) FROM subscription WHERE state = 'waiting' AND variant_id <> :sold_out)
+"""
+
+END_LEASES = """
+UPDATE message SET lease_until = now()
+FROM delivery_attempt AS attempt
+WHERE
+    message.state = 'sending' AND message.lease_until > now() AND attempt.outcome = 'in_doubt'
+    AND (attempt.shop_id, attempt.message_id) = (message.shop_id, message.message_id)
 """
 
 
@@ -123,6 +133,12 @@ class Besieged:
 
     def unsettled(self) -> int | None:
         return self.count(UNSETTLED, sold_out=SOLD_OUT)
+
+    def end_leases_of_doubts(self) -> None:
+        """What living lanes are in doubt about goes again now, as if the lease were over."""
+        with contextlib.suppress(DBAPIError), self.engine.begin() as connection:
+            if connection.execute(text(END_LEASES)).rowcount:
+                wake(connection, DISPATCH)
 
     def mail_count(self) -> int:
         return sum(1 for _ in self.mailbox.glob("*.eml"))

@@ -24,7 +24,10 @@ SETTLE_SECONDS = 2 * LEASE.total_seconds()
 
 @dataclass(frozen=True)
 class Plan:
-    """`queued` messages at least wait at every kill; `pace` is what the provider takes for one."""
+    """`queued` messages at least wait at every kill; `pace` is what the provider takes for one.
+
+    Who `ends_leases` does not sit out the lease of what is in doubt: it ends when the kills do.
+    """
 
     kills: int
     queued: int
@@ -32,6 +35,7 @@ class Plan:
     pace: float
     pauses: tuple[float, float] = (0.2, 2.5)
     seconds: float = 3_600.0
+    ends_leases: bool = False
 
 
 @dataclass
@@ -118,7 +122,7 @@ class Siege:
         besieged = self._besieged
         besieged.set_pace(0.0)
         try:
-            besieged.wait_for("everything to settle", lambda: besieged.unsettled() == 0, SETTLE_SECONDS)
+            besieged.wait_for("everything to settle", self._is_settled, SETTLE_SECONDS)
         except AssertionError as stalled:
             campaign.stalled = str(stalled)
         campaign.settle_seconds = time.monotonic() - killed_at
@@ -131,6 +135,11 @@ class Siege:
             "SELECT 'request ' || state, count(*) FROM subscription GROUP BY state ORDER BY 1"
         )
         campaign.states = {row[0]: row[1] for row in rows}
+
+    def _is_settled(self) -> bool:
+        if self._plan.ends_leases:
+            self._besieged.end_leases_of_doubts()
+        return self._besieged.unsettled() == 0
 
     def _kill_at_random_moment(self, kind: str) -> str:
         time.sleep(self._chance.uniform(*self._plan.pauses))
