@@ -19,7 +19,7 @@ from tests.e2e.kills.besieged import besieged_stack
 from tests.e2e.kills.campaign import Campaign, Plan, Siege
 from tests.e2e.kills.victims import KINDS
 
-VARIANTS = 60
+VARIANTS = 120
 FOLDER = PROJECT_HOME / "var" / "kills"
 HEADER = "| killed | kills | fewest queued | owed | lost | repeated | strangers | overtaken | settled after |"
 
@@ -38,7 +38,7 @@ def main() -> int:
 
 def run(kind: str, plan: Plan, seed: int) -> Campaign:
     """One kind on a stack of its own."""
-    names = [f"v{number:02}" for number in range(VARIANTS)]
+    names = [f"v{number:03}" for number in range(VARIANTS)]
     campaign, began = Campaign(kind, seed), time.monotonic()
 
     def say(text: str) -> None:
@@ -50,11 +50,14 @@ def run(kind: str, plan: Plan, seed: int) -> Campaign:
         say("the queue is full")
         siege.conclude(campaign, siege.kill(kind, campaign))
         if campaign.failures():
-            logs = FOLDER / f"{kind}-logs"
-            shutil.copytree(besieged.settings.var_folder / "logs", logs, dirs_exist_ok=True)
+            keep_logs(besieged.settings.var_folder / "logs", kind)
     keep(campaign, FOLDER)
     print(line_of(campaign), flush=True)
     return campaign
+
+
+def keep_logs(logs: Path, kind: str) -> None:
+    shutil.copytree(logs, FOLDER / f"{kind}-logs", dirs_exist_ok=True)
 
 
 def keep(campaign: Campaign, folder: Path) -> None:

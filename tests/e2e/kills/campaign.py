@@ -107,9 +107,13 @@ class Siege:
         for _ in range(self._plan.kills):
             if time.monotonic() - began_at > self._plan.seconds:
                 break
-            campaign.longest_stall = max(campaign.longest_stall, self._wait_until_mails_leave(killed_at))
-            campaign.fewest_queued = min(campaign.fewest_queued, self._wait_until_queued())
-            label = self._kill_at_random_moment(kind)
+            try:
+                campaign.longest_stall = max(campaign.longest_stall, self._wait_until_mails_leave(killed_at))
+                campaign.fewest_queued = min(campaign.fewest_queued, self._wait_until_queued())
+                label = self._kill_at_random_moment(kind)
+            except AssertionError as stalled:
+                campaign.stalled = str(stalled)
+                break
             killed_at = time.monotonic()
             campaign.killed[label] += 1
             self._say(f"kill {campaign.kills}: {label}")
@@ -156,9 +160,13 @@ class Siege:
         return time.monotonic() - since
 
     def _wait_until_queued(self) -> int:
-        while self._expected_queue() < self._plan.queued + self._plan.people_per_restock / 2:
+        return int(self._besieged.wait_for("the queue", self._top_up))
+
+    def _top_up(self) -> int | None:
+        """What is queued, if that is enough; mails leave meanwhile, so more may have to come back."""
+        if self._expected_queue() < self._plan.queued + self._plan.people_per_restock / 2:
             self._restock()
-        return int(self._besieged.wait_for("the queue", lambda: self._if_enough(self._besieged.unsent())))
+        return self._if_enough(self._besieged.unsent())
 
     def _if_enough(self, unsent: int | None) -> int | None:
         return unsent if unsent is not None and unsent >= self._plan.queued else None
