@@ -1,7 +1,8 @@
 """Starts again what ended by itself, as the init system of a real machine would.
 
-What a dead process left running (a scheduler's workers and their tasks) is killed first: Airflow starts those
-tasks again, and idle workers would stay for ever. What ends again and again is left to a person.
+What a dead process left in its process group is killed first: a scheduler's idle workers would stay for ever.
+Running tasks have groups of their own and end by themselves, whether or not Airflow starts them again meanwhile.
+What ends again and again is left to a person.
 """
 
 import logging

@@ -12,13 +12,15 @@ from typing import Any
 from include.services.outbox import LEASE
 from tests.e2e.kills.besieged import SOLD_OUT, Besieged
 from tests.e2e.kills.evidence import Verdict, judge, read_mails
-from tests.e2e.kills.victims import find_victim
+from tests.e2e.kills.victims import KINDS, find_victim
 
 # Two lanes of the local stack, each with one SMTP connection.
 CONNECTIONS = 2
 # What two lanes may have in their hands at once, each a claim and one ahead: no order holds within it.
 IN_HAND = 400
 SLACK_SECONDS = 15.0
+# A victim is killed at an age between 0 and this: while it starts, takes over from its predecessor, or works.
+OLDEST = dict.fromkeys(KINDS, 0.0) | {"scheduler": 25.0, "triggerer": 25.0, "api-server": 15.0}
 SETTLE_SECONDS = 2 * LEASE.total_seconds()
 
 
@@ -147,8 +149,9 @@ class Siege:
 
     def _kill_at_random_moment(self, kind: str) -> str:
         time.sleep(self._chance.uniform(*self._plan.pauses))
+        age = self._chance.uniform(0.0, OLDEST[kind])
         victim = self._besieged.wait_for(
-            f"a living {kind}", lambda: find_victim(self._besieged, kind, self._chance)
+            f"a living {kind}", lambda: find_victim(self._besieged, kind, age, self._chance)
         )
         victim.kill()
         return str(victim.label)

@@ -6,6 +6,7 @@ import contextlib
 import random
 import re
 import signal
+import time
 from dataclasses import dataclass
 
 import psutil
@@ -34,15 +35,17 @@ class Victim:
                 process.send_signal(signal.SIGKILL)
 
 
-def find_victim(besieged: Besieged, kind: str, chance: random.Random) -> Victim | None:
-    """One of this kind that lives now, or None."""
+def find_victim(besieged: Besieged, kind: str, age: float, chance: random.Random) -> Victim | None:
+    """One of this kind that has lived so many seconds, or None; a task may be younger."""
     if kind == "task":
         return _find_task(besieged, chance)
     if kind == "postgres":
         return _find_postgres(besieged)
     row = besieged.table.find(kind)
     process = row.process() if row else None
-    return Victim(kind, [process]) if process else None
+    if process is None or time.time() - process.create_time() < age:
+        return None
+    return Victim(kind, [process])
 
 
 def _find_postgres(besieged: Besieged) -> Victim | None:
