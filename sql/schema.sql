@@ -1,23 +1,36 @@
+CREATE PROCEDURE public.analyze_stage(IN snapshot bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    EXECUTE format('ANALYZE %I', stage_name(snapshot));
+END $$;
+
 CREATE FUNCTION public.bucket_size(per_second double precision, burst_seconds double precision) RETURNS double precision
     LANGUAGE sql IMMUTABLE
     AS $$
     SELECT greatest(1, per_second * burst_seconds)
 $$;
 
+CREATE PROCEDURE public.close_stage()
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    DROP VIEW IF EXISTS pg_temp.staged_row;
+END $$;
+
 CREATE PROCEDURE public.create_stage(IN snapshot bigint)
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    EXECUTE format('DROP TABLE IF EXISTS %I', stage_name(snapshot));
-    EXECUTE format(
-        'CREATE UNLOGGED TABLE %I PARTITION OF staged_row FOR VALUES IN (%s) WITH (autovacuum_enabled = off)',
-        stage_name(snapshot), snapshot);
+    CALL drop_stage(snapshot);
+    CALL open_stage(snapshot);
 END $$;
 
 CREATE PROCEDURE public.drop_stage(IN snapshot bigint)
     LANGUAGE plpgsql
     AS $$
 BEGIN
+    CALL close_stage();
     EXECUTE format('DROP TABLE IF EXISTS %I', stage_name(snapshot));
 END $$;
 
@@ -28,6 +41,18 @@ CREATE FUNCTION public.is_counted(location_id text, included text[], excluded te
 $$;
 
 COMMENT ON FUNCTION public.is_counted(location_id text, included text[], excluded text[]) IS 'Whether a location''s stock belongs to what a variant has available (SEMANTICS 1.1).';
+
+CREATE PROCEDURE public.open_stage(IN snapshot bigint)
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    IF to_regclass(stage_name(snapshot)) IS NULL THEN
+        EXECUTE format(
+            'CREATE UNLOGGED TABLE %I (LIKE public.staged_row) WITH (autovacuum_enabled = off)',
+            stage_name(snapshot));
+    END IF;
+    EXECUTE format('CREATE OR REPLACE TEMPORARY VIEW staged_row AS TABLE %I', stage_name(snapshot));
+END $$;
 
 CREATE FUNCTION public.stage_name(snapshot bigint) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -574,6 +599,8 @@ CREATE TABLE public.staged_row (
     continue_selling boolean NOT NULL
 )
 PARTITION BY LIST (snapshot_id);
+
+COMMENT ON TABLE public.staged_row IS 'The pattern of stages, always empty; within a load or detect a view of this name shows its own stage.';
 
 CREATE TABLE public.stock_change (
     shop_id text NOT NULL COLLATE pg_catalog."C",

@@ -61,6 +61,8 @@ def channels_pause(
     """Let nothing leave until `channels resume`; the queue stays."""
     from include.services.channels import pause_channel
 
+    if not reason.strip():
+        raise ConfigurationError("A pause needs a reason, for whoever asks why nothing leaves.")
     with open_database() as engine:
         pause_channel(engine, channel.upper(), reason, present())
     console.print(f"{channel.upper()} is paused until `restock channels resume {channel.upper()}`.")
@@ -78,7 +80,7 @@ def channels_resume(channel: Annotated[str, typer.Argument(help="EMAIL or SMS.")
 
 @messages.command("doubts")
 def messages_doubts() -> None:
-    """What waits for a decision since restock_on_doubt is 'hold', oldest first."""
+    """What waits for a decision: restock_on_doubt is 'hold', or a message was in doubt again and again."""
     from include.services.doubts import list_doubts
 
     with open_database() as engine:
@@ -86,10 +88,11 @@ def messages_doubts() -> None:
     for row in held:
         console.print(
             f"{row.message_id}  {row.shop_id}  {row.channel}  {row.template}  {row.message_key}  "
-            f"held since {row.held_at:%Y-%m-%d %H:%M}Z"
+            f"in doubt since {row.held_at:%Y-%m-%d %H:%M}Z"
         )
     console.print(
-        f"{len(held)} wait. `restock messages settle ID sent` or `restock messages settle ID resend` decides."
+        f"{len(held)} {'waits' if len(held) == 1 else 'wait'} for a decision: "
+        "`restock messages settle ID sent` or `restock messages settle ID resend`."
         if held
         else "No message waits for a decision."
     )
@@ -105,12 +108,16 @@ def messages_settle(
     """Decide about one message in doubt."""
     from include.services.doubts import settle_as_sent, settle_by_resending
 
-    decisions = {"sent": settle_as_sent, "resend": settle_by_resending}
+    decisions = {
+        "sent": (settle_as_sent, "counts as sent"),
+        "resend": (settle_by_resending, "goes again, under the same Message-ID"),
+    }
     if decision not in decisions:
         raise ConfigurationError(f"'{decision}' is no decision; allowed are sent and resend.")
+    settle, what_follows = decisions[decision]
     with open_database() as engine:
-        decisions[decision](engine, message_id, present())
-    console.print(f"Message {message_id}: {decision}.")
+        settle(engine, message_id, present())
+    console.print(f"Message {message_id} {what_follows}.")
 
 
 def _pause_of(row: Row[Any]) -> str:

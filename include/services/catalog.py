@@ -192,6 +192,7 @@ def _settle(
         variant_count=figures.variant_count,
         zero_count=figures.zero_count,
     )
+    run_query(connection, "snapshot.close_stage")
 
 
 def _explain_refusal(shop: Shop, snapshot: Row[Any], manifest: Manifest) -> str:
@@ -206,6 +207,7 @@ def _restage_if_lost(
     connection: Connection, shop: Shop, connector: Connector, archive: Archive, snapshot: Row[Any]
 ) -> None:
     """A stage is not logged: after a crash of Postgres it is empty and is filled again from the archive."""
+    run_query(connection, "snapshot.open_stage", snapshot_id=snapshot.snapshot_id)
     staged = run_query(connection, "snapshot.count_staged", snapshot_id=snapshot.snapshot_id).scalar_one()
     if staged != snapshot.row_count:
         stage_rows(connection, shop.id, snapshot.snapshot_id, connector.read(archive))

@@ -47,7 +47,7 @@ def stage_rows(connection: Connection, shop_id: str, snapshot_id: int, chunks: I
     staged = Staged()
     table = f"staged_row_{snapshot_id}"
     staged.row_count = copy_blocks(connection, table, STAGE_COLUMNS, _blocks(snapshot_id, chunks, staged))
-    run_query(connection, "snapshot.analyze_stage")
+    run_query(connection, "snapshot.analyze_stage", snapshot_id=snapshot_id)
     run_query(connection, "snapshot.clear_rejects", shop_id=shop_id, snapshot_id=snapshot_id)
     lines = (
         copy_line((shop_id, str(snapshot_id), str(reject.line_number), reject.reason, reject.excerpt))

@@ -20,13 +20,21 @@ RETURNING
 -- An empty stage for a snapshot.
 CALL create_stage(:snapshot_id);
 
+-- name: open_stage
+-- From here to close_stage or drop_stage `staged_row` means the stage of this snapshot; empty if it was lost.
+CALL open_stage(:snapshot_id);
+
+-- name: close_stage
+-- The stage stays for a later transaction.
+CALL close_stage();
+
 -- name: drop_stage
 -- The stage has served.
 CALL drop_stage(:snapshot_id);
 
 -- name: analyze_stage
 -- Give the planner the size of what was staged.
-ANALYZE staged_row;
+CALL analyze_stage(:snapshot_id);
 
 -- name: count_staged
 -- Rows of a snapshot that stand in its stage: none after a crash, since stages are not logged.

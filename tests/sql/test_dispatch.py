@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import itertools
+import threading
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine
 
 from include.errors import ConfigurationError
-from include.messaging.senders.base import Outcome
+from include.messaging.senders.base import Envelope, Outcome
+from include.services import dispatch
+from include.services.marks import Key
 from include.services.outbox import claim
 from include.services.requests import cancel_request, unsubscribe
-from tests.builders import World, a_row
+from tests.builders import Mailbin, World, a_row
 
 queued_world = World.queue_alerts
 
@@ -229,3 +236,66 @@ def test_lanes_that_claim_at_once_take_unbroken_runs_of_the_queue(world: World) 
         claims = [lanes.submit(claim, world.engine, "EMAIL", f"lane {n}", 100, world.now) for n in range(4)]
     for claimed in sorted((entry.result() for entry in claims), key=min):
         assert claimed == list(range(claimed[0], claimed[0] + 100))
+
+
+def test_transactional_messages_leave_first_then_the_longest_due(world: World) -> None:
+    emails = queued_world(world, people=6)
+    with world.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE message SET purpose = 'transactional', priority = 1 WHERE message_id IN (3, 5)"
+        )
+        connection.exec_driver_sql(
+            "UPDATE message SET due_at = due_at - INTERVAL '1 minute' WHERE message_id = 6"
+        )
+    assert claim(world.engine, "EMAIL", "one", 3, world.now) == [3, 5, 6]
+    world.pass_time(minutes=4)
+    world.sync(a_row("LAMP", 50, title="Brass lamp"))
+    world.dispatch()
+    assert world.mail.recipients[:2] == [emails[2], emails[4]]
+
+
+def test_what_a_halted_lane_had_left_is_free_at_its_old_place(world: World) -> None:
+    emails = queued_world(world, people=80)
+    queue = world.query("SELECT message_id, due_at FROM message ORDER BY message_id")
+    for email in emails[:5]:
+        world.mail.answers[email] = Outcome("channel_refused", "535", "login refused", is_tried=False)
+    assert world.dispatch()["sent"] <= 1
+    left = world.query("SELECT message_id, due_at FROM message WHERE state = 'queued' ORDER BY message_id")
+    assert set(left) <= set(queue) and len(left) >= 79
+
+
+def test_a_connection_that_hangs_beyond_all_patience_sends_nothing_that_was_freed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emails = queued_world(world, people=3)
+    monkeypatch.setattr(dispatch, "SECONDS_TO_STOP", 0.05)
+    is_stuck, goes_on, has_ended = threading.Event(), threading.Event(), threading.Event()
+    real, claims = dispatch.claim_keys, itertools.count()
+
+    def claim_once(engine: Engine, channel: str, lane: str, *given: Any) -> list[Key]:
+        if lane == "lane-1" and next(claims):
+            assert is_stuck.wait(30)
+            raise ConnectionError("the database went away")
+        return real(engine, channel, lane, *given)
+
+    monkeypatch.setattr(dispatch, "claim_keys", claim_once)
+
+    class Hanging(Mailbin):
+        def send(self, batch: Iterable[Envelope]) -> Iterator[tuple[Envelope, Outcome]]:
+            for envelope, outcome in super().send(batch):
+                is_stuck.set()
+                assert goes_on.wait(30)
+                yield envelope, outcome
+
+        def close(self) -> None:
+            has_ended.set()
+
+    hanging = Hanging()
+    with pytest.raises(ConnectionError):
+        world.dispatch(sender=hanging)
+    assert messages(world) == [("sending", None), ("queued", None), ("queued", None)]
+    goes_on.set()
+    assert has_ended.wait(30)
+    assert hanging.recipients == emails[:1]
+    world.dispatch("lane-2")
+    assert world.mail.recipients == emails[1:]

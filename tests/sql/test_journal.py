@@ -79,7 +79,7 @@ def test_a_lane_reads_journals_before_it_claims_and_long_before_leases_end(world
 
 
 def test_housekeeping_reads_journals_before_it_frees_leases_that_ran_out(world, journals):
-    died_with(world, journals, *["sent {at} {%d} demo" % place for place in range(5)])
+    died_with(world, journals, *[f"sent {{at}} {{{place}}} demo" for place in range(5)])
     world.pass_time(minutes=10)
     assert tidy(world.engine, journals, world.now) == {**NOTHING, "marked": 5, "freed_leases": 0}
     assert world.dispatch()["sent"] == 0 and world.states() == {"notified": 5}

@@ -102,14 +102,14 @@ def test_a_limit_of_a_domain_holds_back_nobody_else(world):
 
 
 def test_what_is_parked_keeps_its_order_and_goes_before_what_came_later(world):
-    world.set_rules(email_per_domain={"example.org": 2})
+    world.set_rules(email_per_domain={"example.org": 8})
     first = world.queue_alerts(people=12)
     world.dispatch()
     later = world.ask_many("LAMP", 4, prefix="q")
     world.release()
     world.move()
-    for _ in range(20):
-        world.pass_time(seconds=0.5)
+    for _ in range(8):
+        world.pass_time(seconds=0.25)
         world.dispatch()
     assert world.mail.recipients == [*first, *later]
 

@@ -13,6 +13,7 @@ from jinja2.exceptions import SecurityError, UndefinedError
 
 from include.errors import ConfigurationError
 from include.messaging.render.environment import TemplateEnvironment
+from include.messaging.senders.replies import redact
 
 BUILT_IN_TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 FALLBACK_LOCALE = "en"
@@ -128,10 +129,13 @@ class TemplateLibrary:
         if isinstance(error, TemplateSyntaxError):
             return TemplateError(f"Template {error.name or template}, line {error.lineno}: {error.message}")
         if isinstance(error, TemplateNotFound):
-            return TemplateError(f"Template '{template}' includes '{error.name}', which does not exist.")
+            return TemplateError(
+                f"Template '{template}' includes '{redact(str(error.name))}', which does not exist."
+            )
         path, line = self._place(error)
         named = isinstance(error, (UndefinedError, SecurityError))
-        problem = f"{type(error).__name__}: {error}" if named else type(error).__name__
+        # The name of what is missing can be a value: {{ item[first_name] }}.
+        problem = f"{type(error).__name__}: {redact(str(error))}" if named else type(error).__name__
         if path is None:
             return TemplateError(f"Template '{template}': {problem}")
         source = path.read_text(encoding="utf-8").splitlines()[line - 1].strip()
