@@ -1,6 +1,6 @@
 # Restock's commands. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint test bench demo up down status
+.PHONY: help setup lock lint test bench kills demo up down status
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
@@ -49,6 +49,9 @@ test: $(STAMP)  ## Run all tests; ARGS="-k name" runs some.
 
 bench: $(STAMP)  ## Measure speed against floors into docs/performance.md; ARGS="dispatch render" runs some.
 	$(BIN)/python -m benchmarks $(ARGS)
+
+kills: $(STAMP)  ## Kill parts at random while messages leave, and count at the mail sink; ARGS="task --kills 5".
+	$(BIN)/python -m tests.e2e.kills $(ARGS)
 
 demo: $(STAMP)  ## Show the main job from feed to mailbox, then stop everything again.
 	@$(BIN)/restock demo run $(ARGS)

@@ -46,13 +46,15 @@ OPTIONS = {
     "restock": {"email_lanes": "2"},
     "scheduler": {
         "scheduler_idle_sleep_time": "0.1",
-        "task_instance_heartbeat_timeout": "60",
+        "task_instance_heartbeat_timeout": "30",
         "task_instance_heartbeat_timeout_detection_interval": "5",
-        "orphaned_tasks_check_interval": "60",
+        "scheduler_health_check_threshold": "20",
+        "orphaned_tasks_check_interval": "15",
         "trigger_timeout_check_interval": "5",
         "enable_health_check": "False",
         "scheduler_health_check_server_host": HOST,
     },
+    "triggerer": {"triggerer_health_check_threshold": "20"},
     "dag_processor": {
         "refresh_interval": "5",
         "min_file_process_interval": "10",

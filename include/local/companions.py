@@ -48,7 +48,7 @@ COMPANIONS = (
     Companion(
         name="mail-sink",
         module="include.local.mail_sink",
-        arguments=("--mailbox", "{var}/mailbox"),
+        arguments=("--mailbox", "{var}/mailbox", "--pace-file", "{var}/mail_sink.pace"),
         connection="restock_smtp",
         connection_type="smtp",
         schema=None,

@@ -3,11 +3,13 @@
 `python -m include.local.mail_sink --mailbox DIR --port-file FILE`
 
 Files are named by order of arrival. The envelope is put in front of the mail as delivering servers do it:
-`Return-Path` and one `Delivered-To` per recipient.
+`Return-Path` and one `Delivered-To` per recipient. A mail is answered after its file was written, so what was
+answered survives a kill of the sink.
 """
 
 import argparse
 import asyncio
+import contextlib
 import itertools
 import signal
 from collections.abc import Iterator
@@ -43,11 +45,25 @@ class Mailbox:
         return unfinished.rename(self.folder / name)
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How long a mail takes, for the play of a slow provider: the seconds in `file`, read for every mail."""
+
+    file: Path | None = None
+
+    def seconds(self) -> float:
+        """0 without a file, or without a number in it."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return float(self.file.read_text()) if self.file else 0.0
+        return 0.0
+
+
 class MailSink:
     """The hooks that aiosmtpd calls."""
 
-    def __init__(self, mailbox: Mailbox) -> None:
+    def __init__(self, mailbox: Mailbox, pace: Pace) -> None:
         self.mailbox = mailbox
+        self.pace = pace
 
     async def handle_EHLO(
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
@@ -57,14 +73,17 @@ class MailSink:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         content = envelope.content if isinstance(envelope.content, bytes) else b""
+        seconds = self.pace.seconds()
+        await asyncio.sleep(seconds / 2)
         path = self.mailbox.keep(envelope.mail_from or "", list(envelope.rcpt_tos), content)
         print(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ} kept {path.name} {len(content)} bytes", flush=True)  # noqa: T201
+        await asyncio.sleep(seconds / 2)
         return f"250 2.0.0 kept as {path.name}"
 
 
-async def serve(mailbox: Path, port_file: Path, port: int = 0) -> None:
+async def serve(mailbox: Path, port_file: Path, port: int, pace: Pace) -> None:
     """Take mails until SIGTERM or SIGINT; `port` 0 takes a free one. The port is told in `port_file`."""
-    sink = MailSink(Mailbox(mailbox))
+    sink = MailSink(Mailbox(mailbox), pace)
     loop = asyncio.get_running_loop()
 
     def conversation() -> SMTP:
@@ -87,8 +106,9 @@ def main() -> None:
     parser.add_argument("--mailbox", type=Path, required=True, help="folder of the .eml files")
     parser.add_argument("--port-file", type=Path, required=True, help="is written when mails are taken")
     parser.add_argument("--port", type=int, default=0, help="default: a free one")
+    parser.add_argument("--pace-file", type=Path, help="the seconds that each mail takes, if the file exists")
     given = parser.parse_args()
-    asyncio.run(serve(given.mailbox, given.port_file, given.port))
+    asyncio.run(serve(given.mailbox, given.port_file, given.port, Pace(given.pace_file)))
 
 
 if __name__ == "__main__":

@@ -128,6 +128,14 @@ class ProcessTable:
         self.file.unlink(missing_ok=True)
         return [row.name for row in leaders]
 
+    def end_leftovers(self, name: str) -> None:
+        """Kill what a dead process of this name left in its process group."""
+        row = self.find(name)
+        if row is not None and row.process() is None:
+            leftovers = [process for process in self._marked() if _group_of(process) == row.pid]
+            _signal(leftovers, signal.SIGKILL)
+            _wait(leftovers, 4.0)
+
     def _marked(self) -> list[psutil.Process]:
         own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
         return [
@@ -187,6 +195,12 @@ def _is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _group_of(process: psutil.Process) -> int | None:
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpgid(process.pid)
+    return None
 
 
 def _children(process: psutil.Process) -> list[psutil.Process]:

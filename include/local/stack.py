@@ -18,10 +18,11 @@ from rich.console import Console
 from rich.table import Table
 
 from include.errors import StackError
+from include.local.keeper import Keeper
 from include.local.ports import HOST
 from include.local.postgres import EmbeddedPostgres
-from include.local.processes import ProcessTable, log_tail
-from include.local.stack_start import RunningStack, raise_if_ended, start_stack
+from include.local.processes import ProcessTable
+from include.local.stack_start import RunningStack, start_stack
 from include.settings import Settings
 
 STOPPING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -40,7 +41,8 @@ class Line:
 def up(settings: Settings, detach: bool = False, console: Console | None = None) -> None:
     """Start the stack, print where it is, and stay until Ctrl-C, SIGTERM or `down`; `detach` returns at once.
 
-    Raises StackError with the end of the log of whatever did not start or ended; nothing runs then.
+    A part that ends by itself is started again. Raises StackError with the end of the log of whatever did not
+    start, or ended too often; nothing runs then.
     """
     console = console or Console()
     with _signals_as_interrupt():
@@ -49,7 +51,7 @@ def up(settings: Settings, detach: bool = False, console: Console | None = None)
         if detach:
             return
         try:
-            _hold(settings)
+            _hold(settings, Keeper(settings, running))
         except KeyboardInterrupt:
             _say(console, "Stopping …")
         finally:
@@ -127,20 +129,16 @@ def _refuse_second_owner(table: ProcessTable) -> None:
         )
 
 
-def _hold(settings: Settings) -> None:
-    """Wait; returns when `down` was called elsewhere, raises StackError when a process ends by itself."""
+def _hold(settings: Settings, keeper: Keeper) -> None:
+    """Keep everything alive; returns when `down` was called elsewhere, raises StackError when that fails."""
     table = ProcessTable(settings.var_folder)
-    postgres = EmbeddedPostgres(settings.var_folder / "postgres")
     table.set_owner(is_held=True)
     while table.owner() is not None:
         time.sleep(0.5)
-        try:
-            raise_if_ended(table)
-            if not postgres.is_running():
-                raise StackError(f"postgres ended. The end of {postgres.log}:\n{log_tail(postgres.log)}")
-        except StackError:
-            if table.owner() is not None:
-                raise
+        # Who calls `down` takes the owner away first: what has ended by then ended by itself.
+        ended = keeper.ended()
+        if ended and table.owner() is not None:
+            keeper.revive(ended)
 
 
 def _announce(console: Console, settings: Settings, running: RunningStack, detach: bool) -> None:

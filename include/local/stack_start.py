@@ -63,7 +63,8 @@ def start_stack(settings: Settings, table: ProcessTable, say: Callable[[str], No
         say("Migrating the databases …")
         _migrate(settings, airflow, database_url)
         say("Starting Airflow …")
-        _spawn_airflow(settings, airflow, table)
+        for name in COMMANDS:
+            spawn_airflow(name, settings, table, airflow.environment, airflow.address)
     _wait_until_healthy(airflow, table)
     return RunningStack(
         airflow.address, airflow.user, airflow.password, database_url, ports, airflow.environment
@@ -128,18 +129,20 @@ def _migrate_restock(database_url: str) -> None:
         engine.dispose()
 
 
-def _spawn_airflow(settings: Settings, airflow: LocalAirflow, table: ProcessTable) -> None:
-    for name, words in COMMANDS.items():
-        table.spawn(
-            Program(
-                name=name,
-                command=airflow_command(*words),
-                environment=airflow.environment,
-                log=settings.var_folder / "logs" / f"{name}.log",
-                address=airflow.address if name == "api-server" else "",
-                patience=PATIENCE.get(name, 10.0),
-            )
+def spawn_airflow(
+    name: str, settings: Settings, table: ProcessTable, environment: Mapping[str, str], address: str
+) -> None:
+    """Start one of Airflow's processes."""
+    table.spawn(
+        Program(
+            name=name,
+            command=airflow_command(*COMMANDS[name]),
+            environment=environment,
+            log=settings.var_folder / "logs" / f"{name}.log",
+            address=address if name == "api-server" else "",
+            patience=PATIENCE.get(name, 10.0),
         )
+    )
 
 
 def _wait_until_healthy(airflow: LocalAirflow, table: ProcessTable) -> None:

@@ -122,6 +122,10 @@ def run_states(settings: Settings) -> list[str]:
         return [row[0] for row in connection.execute("SELECT state FROM dag_run WHERE dag_id = 'ping'")]
 
 
+def pid_of(settings: Settings, name: str) -> int | None:
+    return next(line.pid for line in stack.status(settings, quiet()) if line.name == name)
+
+
 def log_in(address: str, user: str, password: str) -> int:
     body = json.dumps({"username": user, "password": password}).encode()
     request = urllib.request.Request(
@@ -135,7 +139,7 @@ def modes(folder: Path, names: list[str]) -> dict[str, int]:
     return {name: (folder / name).stat().st_mode & 0o077 for name in names}
 
 
-def test_the_stack_starts_works_survives_and_stops(settings: Settings) -> None:
+def test_the_stack_starts_works_revives_what_died_survives_and_stops(settings: Settings) -> None:
     with foreground(settings) as (process, printed):
         lines = {line.name: line for line in stack.status(settings, quiet())}
         assert {"postgres", "mail-sink", *COMMANDS} <= set(lines)
@@ -146,6 +150,9 @@ def test_the_stack_starts_works_survives_and_stops(settings: Settings) -> None:
         secrets = ["database_url", "stack.json", "airflow/passwords.json", "airflow/secrets.json"]
         assert set(modes(settings.var_folder, [*secrets, "airflow", "postgres/password"]).values()) == {0}
         wait_for(lambda: run_states(settings) == ["success"])
+        killed = lines["triggerer"].pid
+        os.kill(killed, signal.SIGKILL)
+        wait_for(lambda: pid_of(settings, "triggerer") not in (None, killed))
         with pytest.raises(StackError, match="runs already"):
             stack.up(settings, console=quiet())
         os.kill(process.pid, signal.SIGKILL)

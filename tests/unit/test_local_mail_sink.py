@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from include.local.mail_sink import Mailbox
+from include.local.mail_sink import Mailbox, Pace
 from include.local.ports import HOST, free_port, kept_port, read_port, write_port
 from include.settings import PROJECT_HOME
 
@@ -102,3 +102,19 @@ def test_a_port_is_kept_while_it_is_free(tmp_path: Path) -> None:
     file.write_text("nonsense")
     assert kept_port(file) > 0
     assert not list(tmp_path.glob(".*"))
+
+
+def test_what_was_answered_is_in_a_file_even_when_the_sink_is_killed_at_once(tmp_path: Path) -> None:
+    with sink(tmp_path) as (process, port), smtplib.SMTP(HOST, port) as client:
+        client.sendmail("shop@example.org", ["ann@example.org"], MAIL)
+        process.kill()
+        assert len(list((tmp_path / "mailbox").glob("*.eml"))) == 1
+
+
+def test_a_slow_provider_can_be_played_and_its_pace_be_changed(tmp_path: Path) -> None:
+    pace = Pace(tmp_path / "pace")
+    assert pace.seconds() == 0
+    pace.file.write_text("0.05")
+    assert pace.seconds() == 0.05
+    pace.file.write_text("")
+    assert pace.seconds() == 0
