@@ -131,11 +131,12 @@ def _load(
 
 
 def _measure(connection: Connection, shop_id: str, snapshot_id: int, staged: Staged) -> SnapshotFigures:
-    conflict = run_query(connection, "snapshot.find_conflict", snapshot_id=snapshot_id).one_or_none()
-    if conflict is None:
-        repeated = run_query(connection, "snapshot.drop_repeated_rows", snapshot_id=snapshot_id)
-        staged.row_count -= repeated.rowcount
-    measured = run_query(connection, "snapshot.measure_stage", shop_id=shop_id, snapshot_id=snapshot_id).one()
+    here = {"shop_id": shop_id, "snapshot_id": snapshot_id}
+    conflict = None
+    measured = run_query(connection, "snapshot.measure_rows", **here).one()
+    if measured.variant_count < measured.row_count:
+        conflict = _drop_repeated(connection, snapshot_id, staged)
+        measured = run_query(connection, "snapshot.measure_stage", **here).one()
     return SnapshotFigures(
         row_count=staged.row_count,
         reject_count=staged.reject_count,
@@ -145,6 +146,15 @@ def _measure(connection: Connection, shop_id: str, snapshot_id: int, staged: Sta
         conflicting_key=_name_conflict(conflict),
         first_reject=next((f"line {row.line_number}, {row.reason}" for row in staged.rejects), None),
     )
+
+
+def _drop_repeated(connection: Connection, snapshot_id: int, staged: Staged) -> Row[Any] | None:
+    """Keep one of rows that say the same; the first ones that contradict each other, if any do."""
+    conflict = run_query(connection, "snapshot.find_conflict", snapshot_id=snapshot_id).one_or_none()
+    if conflict is None:
+        repeated = run_query(connection, "snapshot.drop_repeated_rows", snapshot_id=snapshot_id)
+        staged.row_count -= repeated.rowcount
+    return conflict
 
 
 def _name_conflict(conflict: Row[Any] | None) -> str | None:
