@@ -13,7 +13,8 @@ class UnsubscribeLinks:
     """Signs what `requests.unsubscribe` takes; the key is derived once, not per message as itsdangerous does."""
 
     def __init__(self, link_secret: str, mailbox_address: str) -> None:
-        self._key = Signer(link_secret, salt=UNSUBSCRIBE_SALT).derive_key()
+        # A copy of a keyed digest: hmac.digest looks its algorithm up and lets go of the interpreter each time.
+        self._keyed = hmac.new(Signer(link_secret, salt=UNSUBSCRIBE_SALT).derive_key(), digestmod="sha1")
         self._start = f"mailto:{mailbox_address}?subject=unsubscribe%20"
 
     def link_for(self, shop_id: str, profile_id: int) -> str:
@@ -23,7 +24,9 @@ class UnsubscribeLinks:
     def sign(self, shop_id: str, profile_id: int) -> str:
         """The token: no address, bound to its purpose."""
         payload = _url_safe(f"[{json.dumps(shop_id)},{profile_id}]".encode())
-        return f"{payload}.{_url_safe(hmac.digest(self._key, payload.encode(), 'sha1'))}"
+        signature = self._keyed.copy()
+        signature.update(payload.encode())
+        return f"{payload}.{_url_safe(signature.digest())}"
 
 
 def _url_safe(octets: bytes) -> str:
