@@ -12,14 +12,19 @@ from benchmarks.results import store
 
 def main() -> int:
     """0 when every benchmark met its target, 1 when one missed it, 2 when one was skipped."""
-    for module in pkgutil.iter_modules(package.__path__):
-        if module.name != "__main__":
-            importlib.import_module(f"benchmarks.{module.name}")
+    register_all()
     given = _arguments()
     if given.list:
         print("\n".join(f"{name}: {known.about}" for name, known in sorted(benchmarks.items())))
         return 0
-    return max((_run(name, given.rounds) for name in given.names or sorted(benchmarks)), default=0)
+    return max((run(name, given.rounds) for name in given.names or sorted(benchmarks)), default=0)
+
+
+def register_all() -> None:
+    """Import every module of the package, so that its benchmarks are known."""
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.name != "__main__":
+            importlib.import_module(f"benchmarks.{module.name}")
 
 
 def _arguments() -> argparse.Namespace:
@@ -36,7 +41,8 @@ def _arguments() -> argparse.Namespace:
     return given
 
 
-def _run(name: str, rounds: int) -> int:
+def run(name: str, rounds: int) -> int:
+    """Measure one benchmark and keep its figures; the exit code that it asks for."""
     try:
         result = measure(benchmarks[name], rounds)
     except Skipped as reason:

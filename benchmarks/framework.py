@@ -81,6 +81,7 @@ def _measure(
     ours: list[float] = []
     floor: list[float] = []
     facts: dict[str, list[float]] = {}
+    loads = [os.getloadavg()[0]]
     for number in range(rounds):
         sides = [(benchmark.ours, ours, facts), (benchmark.floor, floor, {})]
         for side, figures, known in sides if number % 2 == 0 else reversed(sides):
@@ -88,11 +89,12 @@ def _measure(
             figures.append(value)
             for name, fact in more.items():
                 known.setdefault(name, []).append(fact)
+        loads.append(os.getloadavg()[0])
         tell(
             f"{benchmark.name} {number + 1}/{rounds}: ours {ours[-1]:,.6g} {benchmark.unit}, "
             f"floor {floor[-1]:,.6g} {benchmark.unit}, ratio {ours[-1] / floor[-1]:.2f}"
         )
-    return _summarize(benchmark, ours, floor, facts)
+    return _summarize(benchmark, ours, floor, facts) | {"load_average": _spread(loads)}
 
 
 def _split(figure: Figure) -> tuple[float, Mapping[str, float]]:

@@ -1,6 +1,5 @@
 """Bulk transfer with COPY."""
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import IO
 
@@ -10,17 +9,27 @@ from sqlalchemy import Connection
 
 NULL = "\x1e"
 _JOINT = "\x1f"
-_SPECIAL = re.compile(r"[\\\t\n\r\0]")
+_END = "\x1d"
+_SPECIAL = ("\\", "\t", "\n", "\r", "\0")
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": ""})
 _COPY_IN = "COPY {} ({}) FROM STDIN WITH (NULL E'\\x1e')"
 _COPY_OUT = "COPY ({}) TO STDOUT WITH (FORMAT csv, HEADER)"
 
 
-def copy_line(fields: Sequence[str]) -> str:
-    """One line of COPY text; absent values are `NULL`, NUL characters (which Postgres can't store) are dropped."""
-    joined = _JOINT.join(fields)
-    if joined.count(_JOINT) == len(fields) - 1 and not _SPECIAL.search(joined):
-        return joined.replace(_JOINT, "\t") + "\n"
+def copy_lines(rows: Sequence[Sequence[str]]) -> str:
+    """Rows with equally many fields as COPY text; absent values are `NULL`, NUL characters are dropped.
+
+    Whether anything must be escaped is asked once for all of them: asked row by row it takes longer than the rest.
+    """
+    joined = _END.join([_JOINT.join(row) for row in rows])
+    joints = sum(map(len, rows)) - len(rows)
+    has_own_signs = joined.count(_JOINT) != joints or joined.count(_END) != len(rows) - 1
+    if not rows or has_own_signs or any(sign in joined for sign in _SPECIAL):
+        return "".join(map(_escaped_line, rows))
+    return joined.replace(_JOINT, "\t").replace(_END, "\n") + "\n"
+
+
+def _escaped_line(fields: Sequence[str]) -> str:
     return "\t".join([field.translate(_ESCAPES) for field in fields]) + "\n"
 
 

@@ -148,11 +148,17 @@ def _load(
 def _measure(
     connection: Connection, shop_id: str, snapshot_id: int, staged: Staged, manifest: Manifest
 ) -> SnapshotFigures:
-    conflict = run_query(connection, "snapshot.find_conflict", snapshot_id=snapshot_id).one_or_none()
-    if conflict is None:
-        repeated = run_query(connection, "snapshot.drop_repeated_rows", snapshot_id=snapshot_id)
-        staged.row_count -= repeated.rowcount
-    measured = _measure_stage(connection, shop_id, snapshot_id, manifest.observed_at)
+    here = {"shop_id": shop_id, "snapshot_id": snapshot_id}
+    at = {"observed_at": manifest.observed_at}
+    conflict = None
+    if run_query(connection, "snapshot.is_late", shop_id=shop_id, **at).scalar_one():
+        conflict = _drop_repeated(connection, snapshot_id, staged)
+        measured = run_query(connection, "snapshot.measure_late_stage", **here, **at).one()
+    else:
+        measured = run_query(connection, "snapshot.measure_rows", **here).one()
+        if measured.variant_count < measured.row_count:
+            conflict = _drop_repeated(connection, snapshot_id, staged)
+            measured = run_query(connection, "snapshot.measure_stage", **here).one()
     return SnapshotFigures(
         row_count=staged.row_count,
         reject_count=staged.reject_count,
@@ -165,12 +171,13 @@ def _measure(
     )
 
 
-def _measure_stage(connection: Connection, shop_id: str, snapshot_id: int, observed_at: datetime) -> Row[Any]:
-    here = {"shop_id": shop_id, "snapshot_id": snapshot_id}
-    at = {"shop_id": shop_id, "observed_at": observed_at}
-    if run_query(connection, "snapshot.is_late", **at).scalar_one():
-        return run_query(connection, "snapshot.measure_late_stage", **here, observed_at=observed_at).one()
-    return run_query(connection, "snapshot.measure_stage", **here).one()
+def _drop_repeated(connection: Connection, snapshot_id: int, staged: Staged) -> Row[Any] | None:
+    """Keep one of rows that say the same; the first ones that contradict each other, if any do."""
+    conflict = run_query(connection, "snapshot.find_conflict", snapshot_id=snapshot_id).one_or_none()
+    if conflict is None:
+        repeated = run_query(connection, "snapshot.drop_repeated_rows", snapshot_id=snapshot_id)
+        staged.row_count -= repeated.rowcount
+    return conflict
 
 
 def _name_conflict(conflict: Row[Any] | None) -> str | None:

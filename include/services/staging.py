@@ -7,7 +7,7 @@ from functools import lru_cache
 from sqlalchemy import Connection
 
 from include.catalog.base import CatalogRow, Chunk, RejectedRow
-from include.db.copy import NULL, copy_array, copy_blocks, copy_line
+from include.db.copy import NULL, copy_array, copy_blocks, copy_lines
 from include.db.queries import run_query
 
 MOST_REJECTS_KEPT = 10_000
@@ -49,47 +49,40 @@ def stage_rows(connection: Connection, shop_id: str, snapshot_id: int, chunks: I
     staged.row_count = copy_blocks(connection, table, STAGE_COLUMNS, _blocks(snapshot_id, chunks, staged))
     run_query(connection, "snapshot.analyze_stage", snapshot_id=snapshot_id)
     run_query(connection, "snapshot.clear_rejects", shop_id=shop_id, snapshot_id=snapshot_id)
-    lines = (
-        copy_line((shop_id, str(snapshot_id), str(reject.line_number), reject.reason, reject.excerpt))
+    rejects = [
+        (shop_id, str(snapshot_id), str(reject.line_number), reject.reason, reject.excerpt)
         for reject in staged.rejects
-    )
-    copy_blocks(connection, "rejected_row", REJECT_COLUMNS, lines)
+    ]
+    copy_blocks(connection, "rejected_row", REJECT_COLUMNS, [copy_lines(rejects)])
     return staged
 
 
 def _blocks(snapshot_id: int, chunks: Iterable[Chunk], staged: Staged) -> Iterator[str]:
     prefix = str(snapshot_id)
     for chunk in chunks:
-        lines = []
-        for row in chunk:
-            if isinstance(row, CatalogRow):
-                lines.append(_line(prefix, row))
-            else:
-                staged.reject_count += 1
-                if len(staged.rejects) < MOST_REJECTS_KEPT:
-                    staged.rejects.append(row)
-        yield "".join(lines)
+        rejects = [row for row in chunk if isinstance(row, RejectedRow)]
+        staged.reject_count += len(rejects)
+        staged.rejects += rejects[: MOST_REJECTS_KEPT - len(staged.rejects)]
+        yield copy_lines([_fields(prefix, row) for row in chunk if isinstance(row, CatalogRow)])
 
 
-def _line(prefix: str, row: CatalogRow) -> str:
-    return copy_line(
-        (
-            prefix,
-            str(row.line_number),
-            row.variant_id,
-            row.location_id,
-            row.quantity,
-            NULL if row.product_id is None else row.product_id,
-            NULL if row.title is None else row.title,
-            NULL if row.url is None else row.url,
-            NULL if row.image_url is None else row.image_url,
-            NULL if row.price is None else row.price,
-            NULL if row.compare_at_price is None else row.compare_at_price,
-            _collections(row.collections),
-            "t" if row.is_published else "f",
-            "t" if row.is_tracked else "f",
-            "t" if row.continue_selling else "f",
-        )
+def _fields(prefix: str, row: CatalogRow) -> tuple[str, ...]:
+    return (
+        prefix,
+        str(row.line_number),
+        row.variant_id,
+        row.location_id,
+        row.quantity,
+        NULL if row.product_id is None else row.product_id,
+        NULL if row.title is None else row.title,
+        NULL if row.url is None else row.url,
+        NULL if row.image_url is None else row.image_url,
+        NULL if row.price is None else row.price,
+        NULL if row.compare_at_price is None else row.compare_at_price,
+        _collections(row.collections),
+        "t" if row.is_published else "f",
+        "t" if row.is_tracked else "f",
+        "t" if row.continue_selling else "f",
     )
 
 

@@ -43,7 +43,7 @@ END $$;
 CREATE PROCEDURE analyze_stage(snapshot bigint)
 LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE format('ANALYZE %I', stage_name(snapshot));
+    EXECUTE format('ANALYZE %I (variant_id, location_id, quantity)', stage_name(snapshot));
 END $$;
 
 CREATE PROCEDURE close_stage()

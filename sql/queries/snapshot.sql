@@ -34,7 +34,7 @@ CALL close_stage();
 CALL drop_stage(:snapshot_id);
 
 -- name: analyze_stage
--- Give the planner the size of what was staged.
+-- Give the planner the size of what was staged, and what it needs of the columns that are joined.
 CALL analyze_stage(:snapshot_id);
 
 -- name: count_staged
@@ -77,6 +77,26 @@ WHERE
     AND repeated.variant_id = kept.variant_id
     AND repeated.location_id = kept.location_id
     AND repeated.line_number > kept.first_line;
+
+-- name: measure_rows
+-- The figures of measure_stage where each variant has one row, as in most shops; else has fewer variants than rows.
+-- A sort that finds its input in order and one join: grouping a million variants takes three times as long.
+SELECT
+    count(*) AS row_count,
+    count(DISTINCT staged_row.variant_id) AS variant_count,
+    count(*) FILTER (WHERE counted.available < 1) AS zero_count,
+    count(*) FILTER (WHERE counted.available >= 1 AND level.available < 1) AS risen_count
+FROM staged_row
+JOIN shop ON shop.shop_id = :shop_id
+CROSS JOIN LATERAL (
+    SELECT greatest(CASE
+        WHEN is_counted(staged_row.location_id, shop.included_locations, shop.excluded_locations)
+            THEN staged_row.quantity
+    END, 0) AS available
+) AS counted
+LEFT JOIN variant_stock AS level
+    ON level.shop_id = :shop_id AND level.variant_id = staged_row.variant_id
+WHERE staged_row.snapshot_id = :snapshot_id;
 
 -- name: measure_stage
 -- The figures that the gates judge; units as in SEMANTICS 1.2.

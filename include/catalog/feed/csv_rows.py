@@ -36,7 +36,7 @@ SEPARATOR = "sep="  # Excel's own first line
 def read_csv(stream: FeedStream, settled: Mapping[CatalogField, str]) -> Iterator[Chunk]:
     """The rows of a CSV feed; raises SnapshotRefused for a header without the needed columns."""
     raw = _RawBytes(stream)
-    text = io.TextIOWrapper(io.BufferedReader(raw, BLOCK), "utf-8", "surrogateescape", newline="")
+    text = io.TextIOWrapper(raw, "utf-8", "surrogateescape", newline="")  # type: ignore[type-var]
     reader = csv.reader(text, delimiter=_delimiter(stream.head), strict=True)
     header = _header(reader, stream.source)
     names = choose_names(header, settled, stream.source, is_header=True)
@@ -47,10 +47,11 @@ def read_csv(stream: FeedStream, settled: Mapping[CatalogField, str]) -> Iterato
         yield chunk
 
 
-class _RawBytes(io.RawIOBase):
+class _RawBytes(io.BufferedIOBase):
     """The feed for Python's csv; notes whether any byte needs a closer look, and how the feed ends.
 
-    csv holds a whole line, so of an endless one only the beginning is passed on.
+    csv holds a whole line, so of an endless one only the beginning is passed on. Text is taken from here in whole
+    blocks: through a BufferedReader it would come in 8 KB at a time.
     """
 
     def __init__(self, stream: FeedStream) -> None:
@@ -63,18 +64,17 @@ class _RawBytes(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int:
-        received = self._stream.read(len(buffer))
+    def read1(self, size: int = -1, /) -> bytes:
+        received = self._stream.read(BLOCK)
         self._since_break += len(received)
         if (last := _last_break(received)) >= 0:
             self._since_break = len(received) - last - 1
         elif self._since_break > LONGEST_LINE:
-            received = self._pass_over_line(len(buffer))
-        buffer[: len(received)] = received
+            received = self._pass_over_line(BLOCK)
         if received:
             self.ends_with_break = received.endswith(BREAKS)
             self.is_suspect = self.is_suspect or b"\0" in received or not self._is_utf8(received)
-        return len(received)
+        return received
 
     def _pass_over_line(self, size: int) -> bytes:
         while received := self._stream.read(size):

@@ -83,13 +83,32 @@ def settle_rows(rows: list[Any], reader: RowReader, line_number: int) -> None:
             values = {field: getattr(row, field) for field in FIELDS}
             rows[index] = reader.build(values, row.line_number)
             continue
-        row.variant_id, row.location_id, row.product_id = variant_id, location_id, product_id or None
+        # Members are written only where something changes: a write costs more than a look.
+        if row.variant_id is not variant_id:
+            row.variant_id = variant_id
+        if row.location_id is not location_id:
+            row.location_id = location_id
+        if row.product_id is not product_id:
+            row.product_id = product_id or None
         row.quantity = str(quantity)
-        row.title, row.url, row.image_url = row.title or None, row.url or None, row.image_url or None
-        row.price, row.compare_at_price = price, former
-        row.collections = row.collections or ()
-        row.is_published, row.is_tracked = row.is_published is not False, row.is_tracked is not False
-        row.continue_selling = row.continue_selling is True
+        if row.title == "":
+            row.title = None
+        if row.url == "":
+            row.url = None
+        if row.image_url == "":
+            row.image_url = None
+        if row.price is not price:
+            row.price = price
+        if row.compare_at_price is not former:
+            row.compare_at_price = former
+        if row.collections is None:
+            row.collections = ()
+        if row.is_published is None:
+            row.is_published = True
+        if row.is_tracked is None:
+            row.is_tracked = True
+        if row.continue_selling is None:
+            row.continue_selling = False
 
 
 def _price(value: str | int | float) -> str | None:

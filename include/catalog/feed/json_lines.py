@@ -36,9 +36,10 @@ def read_json_lines(stream: FeedStream, settled: Mapping[CatalogField, str]) -> 
             yield [_overlong(block, line_number)]
             line_number += 1
             continue
-        rows = _read_fast(block, decoder, reader, line_number)
+        line_count = _line_count(block)
+        rows = _read_fast(block, decoder, reader, line_number, line_count)
         yield rows if rows is not None else list(_read_slowly(block, reader, line_number, stream.source))
-        line_number += _line_count(block)
+        line_number += line_count
 
 
 def line_blocks(stream: FeedStream) -> Iterator[bytes | OverlongLine]:
@@ -78,13 +79,17 @@ def _names_seen(head: bytes) -> list[str]:
 
 
 def _read_fast(
-    block: bytes, decoder: "msgspec.json.Decoder[Any] | None", reader: RowReader, line_number: int
+    block: bytes,
+    decoder: "msgspec.json.Decoder[Any] | None",
+    reader: RowReader,
+    line_number: int,
+    line_count: int,
 ) -> Chunk | None:
     if decoder is None or NUL in block:
         return None
     try:
         rows = decoder.decode_lines(block)
-        if len(rows) != _line_count(block):
+        if len(rows) != line_count:
             return None
         settle_rows(rows, reader, line_number)
     except (*UNREADABLE, RowRejected):
