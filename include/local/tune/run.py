@@ -1,0 +1,89 @@
+"""A comparison from beginning to end: the same history and the same shoppers under each setting."""
+
+import time as clock
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import time, timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from include.domain.pace import Pace
+from include.domain.shopper import ShopperModel
+from include.errors import ConfigurationError
+from include.local.replay.orders import read_orders
+from include.local.replay.stock_policy import PolicySettings
+from include.local.tune.grid import OTHERS, Ranges, other_paces, own_paces
+from include.local.tune.outcome import Comparison, Outcome
+from include.local.tune.stored import year_of_history
+from include.local.tune.year import Year, year_of_orders
+from include.services.history import read_history
+
+
+@dataclass(frozen=True)
+class TuneOptions:
+    """Which settings are compared, and under which assumptions (docs/tuning.md)."""
+
+    ranges: Ranges = field(default_factory=Ranges)
+    against: str = OTHERS
+    baseline: str = "klaviyo"
+    shoppers: ShopperModel = field(default_factory=ShopperModel)
+    policy: PolicySettings = field(default_factory=PolicySettings)
+    beat_minutes: int = 15
+    delivery_hour: int = 9
+    days: int | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.beat_minutes <= 24 * 60 or 24 * 60 % self.beat_minutes:
+            raise ConfigurationError(
+                f"beat_minutes is {self.beat_minutes}; allowed is what divides a day: 1, 5, 15, 60 …"
+            )
+        if not 0 <= self.delivery_hour <= 23:
+            raise ConfigurationError(f"delivery_hour is {self.delivery_hour}; allowed is 0 to 23.")
+        if self.days is not None and self.days < 1:
+            raise ConfigurationError(f"days is {self.days}; allowed is 1 or more.")
+
+    @property
+    def beat(self) -> timedelta:
+        """How often the stock is read."""
+        return timedelta(minutes=self.beat_minutes)
+
+
+def tune_by_orders(
+    orders: Path, options: TuneOptions, on_setting: Callable[[str], None] = lambda name: None
+) -> Comparison:
+    """Compare over an order history; raises ConfigurationError for a file that is none."""
+    own, others = _settings(options)
+    year = year_of_orders(
+        read_orders(orders), options.policy, options.beat, time(options.delivery_hour), options.days
+    )
+    return _compare(year, own, others, options, on_setting)
+
+
+def tune_by_shop(
+    engine: Engine, shop_id: str, options: TuneOptions, on_setting: Callable[[str], None] = lambda name: None
+) -> Comparison:
+    """Compare over what the database knows of a shop; raises NotFound, ConfigurationError."""
+    own, others = _settings(options)
+    changes, requests = read_history(engine, shop_id)
+    return _compare(year_of_history(changes, requests, options.beat), own, others, options, on_setting)
+
+
+def _settings(options: TuneOptions) -> tuple[list[Pace], list[Pace]]:
+    own, others = own_paces(options.ranges), other_paces(options.against)
+    names = [pace.name for pace in (*others, *own)]
+    if others and options.baseline not in names:
+        raise ConfigurationError(f"--baseline '{options.baseline}' is none of: {', '.join(names)}.")
+    return own, others
+
+
+def _compare(
+    year: Year, own: list[Pace], others: list[Pace], options: TuneOptions, on_setting: Callable[[str], None]
+) -> Comparison:
+    outcomes = []
+    for pace in (*others, *own):
+        on_setting(pace.name)
+        started = clock.perf_counter()
+        figures = year.walk(pace, options.shoppers)
+        outcomes.append(Outcome(pace, figures, pace in own, clock.perf_counter() - started))
+    return Comparison(outcomes, options.baseline)
