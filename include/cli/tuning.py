@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from include.cli.parts import console, open_database
+from include.cli.parts import console, open_database, present
 from include.errors import ConfigurationError
 
 ASSUMED, SUPPLY, OUTPUT = "What is assumed of shoppers", "What is assumed of the supply", "Output"
@@ -115,7 +115,7 @@ def tune(
             comparison = tune_by_orders(orders, options, show)
         else:
             with open_database() as engine:
-                comparison = tune_by_shop(engine, str(shop), options, show)
+                comparison = tune_by_shop(engine, str(shop), options, present(), show)
     console.print(comparison.as_table())
     console.print(comparison.verdict(), markup=False)
     if shop is not None:

@@ -20,7 +20,6 @@ ORDER BY change.variant_id, change.observed_at;
 SELECT
     variant_id,
     subscribed_at,
-    subscription_id,
     profile_id,
     wanted_quantity
 FROM subscription

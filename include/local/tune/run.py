@@ -3,7 +3,7 @@
 import time as clock
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -61,12 +61,16 @@ def tune_by_orders(
 
 
 def tune_by_shop(
-    engine: Engine, shop_id: str, options: TuneOptions, on_setting: Callable[[str], None] = lambda name: None
+    engine: Engine,
+    shop_id: str,
+    options: TuneOptions,
+    now: datetime,
+    on_setting: Callable[[str], None] = lambda name: None,
 ) -> Comparison:
-    """Compare over what the database knows of a shop; raises NotFound, ConfigurationError."""
+    """Compare over what the database knows of a shop up to `now`; raises NotFound, ConfigurationError."""
     own, others = _settings(options)
     changes, requests = read_history(engine, shop_id)
-    return _compare(year_of_history(changes, requests, options.beat), own, others, options, on_setting)
+    return _compare(year_of_history(changes, requests, now, options.beat), own, others, options, on_setting)
 
 
 def _settings(options: TuneOptions) -> tuple[list[Pace], list[Pace]]:

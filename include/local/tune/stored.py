@@ -40,7 +40,9 @@ class RecordedStock:
         return line.quantity - sold
 
 
-def year_of_history(changes: Sequence[Row[Any]], requests: Sequence[Row[Any]], beat: timedelta) -> Year:
+def year_of_history(
+    changes: Sequence[Row[Any]], requests: Sequence[Row[Any]], now: datetime, beat: timedelta
+) -> Year:
     """The walk over a shop's past; raises ConfigurationError where there is nothing to learn from."""
     rises: defaultdict[str, list[tuple[datetime, int]]] = defaultdict(list)
     falls: defaultdict[str, list[OrderLine]] = defaultdict(list)
@@ -60,9 +62,8 @@ def year_of_history(changes: Sequence[Row[Any]], requests: Sequence[Row[Any]], b
             "The database has no request for a variant whose stock ever rose, so there is nothing to learn "
             "from. Let the shop run for some restocks, or give an order history with --orders."
         )
-    end = max(change.observed_at.astimezone(UTC) for change in changes)
     return Year(
         articles=[Article(sku, falls[sku], asked[sku]) for sku in skus],
         new_stock=lambda sku: RecordedStock(rises[sku]),
-        clockwork=Clockwork(end, beat),
+        clockwork=Clockwork(now, beat),
     )
