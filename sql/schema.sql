@@ -14,12 +14,51 @@ BEGIN
         stage_name(snapshot), snapshot);
 END $$;
 
+CREATE FUNCTION public.deferral_reason(restock_after timestamp with time zone, restocked_at timestamp with time zone, not_before timestamp with time zone, at_time timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE
+        WHEN restock_after IS NOT NULL AND (restocked_at IS NULL OR restock_after >= restocked_at) THEN 'next_restock'
+        WHEN not_before > at_time THEN 'told_recently'
+    END
+$$;
+
+COMMENT ON FUNCTION public.deferral_reason(restock_after timestamp with time zone, restocked_at timestamp with time zone, not_before timestamp with time zone, at_time timestamp with time zone) IS 'Why a waiting request does not take part yet (SEMANTICS 3.3, 3.5).';
+
 CREATE PROCEDURE public.drop_stage(IN snapshot bigint)
     LANGUAGE plpgsql
     AS $$
 BEGIN
     EXECUTE format('DROP TABLE IF EXISTS %I', stage_name(snapshot));
 END $$;
+
+CREATE FUNCTION public.effective_rules(of_rule_set bigint, of_shop text, of_variant text, of_product text, of_collections text[]) RETURNS TABLE(changed jsonb, origins jsonb)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT
+        jsonb_object_agg(entry.key, entry.value ORDER BY rank.place),
+        jsonb_object_agg(entry.key, override.scope || ' ' || override.target ORDER BY rank.place)
+    FROM rule_override AS override
+    CROSS JOIN LATERAL (
+        SELECT (override.precedence, override.priority, override.shop_id IS NOT NULL, override.target) AS place
+    ) AS rank
+    CROSS JOIN LATERAL jsonb_each(override.rules) AS entry
+    WHERE
+        override.rule_set_id = of_rule_set
+        AND (override.shop_id IS NULL OR override.shop_id = of_shop)
+        AND (override.scope, override.target) IN (
+            SELECT 'shop', of_shop COLLATE "C"
+            UNION ALL
+            SELECT 'product', of_product
+            UNION ALL
+            SELECT 'variant', of_variant
+            UNION ALL
+            SELECT 'collection', unnest(of_collections)
+        )
+$$;
+
+COMMENT ON FUNCTION public.effective_rules(of_rule_set bigint, of_shop text, of_variant text, of_product text, of_collections text[]) IS 'What overrides change for one variant, rule -> value and rule -> origin, the narrowest last; NULL: nothing. Its
+specification is include/domain/overrides.py: resolve_rules. Join it LATERAL, and only where the set has overrides.';
 
 CREATE FUNCTION public.is_counted(location_id text, included text[], excluded text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -29,9 +68,35 @@ $$;
 
 COMMENT ON FUNCTION public.is_counted(location_id text, included text[], excluded text[]) IS 'Whether a location''s stock belongs to what a variant has available (SEMANTICS 1.1).';
 
+CREATE FUNCTION public.is_vip(properties jsonb, vip_property text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT lower(coalesce(properties ->> vip_property, '')) NOT IN ('', 'false', 'no', '0')
+$$;
+
+COMMENT ON FUNCTION public.is_vip(properties jsonb, vip_property text) IS 'Whether a profile property says that somebody comes first (SEMANTICS 4.2).';
+
+CREATE FUNCTION public.queue_key(ordering text, seed text, is_first boolean, subscribed_at timestamp with time zone, subscription_id bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE ordering
+        WHEN 'lottery' THEN md5(seed || ':' || subscription_id)
+        WHEN 'vip_first' THEN CASE WHEN is_first THEN '0' ELSE '1' END
+        ELSE ''
+    END
+$$;
+
+COMMENT ON FUNCTION public.queue_key(ordering text, seed text, is_first boolean, subscribed_at timestamp with time zone, subscription_id bigint) IS 'What sorts a queue before the time of the request; ties are then by time and id (SEMANTICS 4.2).';
+
 CREATE FUNCTION public.stage_name(snapshot bigint) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS $$ SELECT 'staged_row_' || snapshot $$;
+
+CREATE FUNCTION public.take_if_it_fits(taken bigint, size bigint, room bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE WHEN room IS NULL OR taken + size <= room THEN taken + size ELSE taken END
+$$;
 
 CREATE FUNCTION public.tokens_in(empty_at timestamp with time zone, per_second double precision, burst_seconds double precision, at_time timestamp with time zone) RETURNS integer
     LANGUAGE sql IMMUTABLE STRICT
@@ -42,6 +107,34 @@ CREATE FUNCTION public.tokens_in(empty_at timestamp with time zone, per_second d
 $$;
 
 COMMENT ON FUNCTION public.tokens_in(empty_at timestamp with time zone, per_second double precision, burst_seconds double precision, at_time timestamp with time zone) IS 'Whole tokens in a bucket; it never holds more than its size, which is one at least.';
+
+CREATE FUNCTION public.unreachable_reason(requested text[], telling text[], has_email boolean, email_suppression text, has_phone boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE
+        WHEN 'EMAIL' = ANY (requested) AND 'EMAIL' = ANY (telling) AND has_email AND email_suppression IS NULL
+            THEN NULL
+        WHEN NOT requested && telling THEN 'undeliverable'
+        WHEN 'EMAIL' = ANY (requested) AND 'EMAIL' = ANY (telling)
+            THEN CASE
+                WHEN NOT has_email THEN 'missing_email'
+                WHEN email_suppression = 'invalid_address' THEN 'invalid_address'
+                ELSE 'suppressed'
+            END
+        WHEN NOT has_phone THEN 'missing_phone'
+        ELSE 'missing_consent'
+    END
+$$;
+
+COMMENT ON FUNCTION public.unreachable_reason(requested text[], telling text[], has_email boolean, email_suppression text, has_phone boolean) IS 'Why no telling message can reach a person on a requested channel; nobody has given consent to SMS yet (SEMANTICS 4.6).';
+
+CREATE AGGREGATE public.units_taken(size bigint, room bigint) (
+    SFUNC = public.take_if_it_fits,
+    STYPE = bigint,
+    INITCOND = '0'
+);
+
+COMMENT ON AGGREGATE public.units_taken(size bigint, room bigint) IS 'As a window in queue order: units taken so far when who does not fit is overtaken (SEMANTICS 4.5).';
 
 CREATE TABLE public.alert (
     alert_id bigint NOT NULL,
@@ -85,12 +178,35 @@ CREATE TABLE public.batch (
     released_count bigint NOT NULL,
     skipped_count bigint NOT NULL,
     next_release_at timestamp with time zone,
-    CONSTRAINT batch_state_check CHECK ((state = ANY (ARRAY['released'::text, 'proposed'::text, 'declined'::text])))
+    rules jsonb DEFAULT '{}'::jsonb NOT NULL,
+    rule_origins jsonb DEFAULT '{}'::jsonb NOT NULL,
+    basis_units bigint,
+    invited_count bigint DEFAULT 0 NOT NULL,
+    passed_count bigint DEFAULT 0 NOT NULL,
+    seed text,
+    proposal_id bigint,
+    answer_until timestamp with time zone,
+    asked_at timestamp with time zone,
+    answered_at timestamp with time zone,
+    answered_by text,
+    CONSTRAINT a_proposal_has_an_end CHECK (((state = 'released'::text) = (answer_until IS NULL))),
+    CONSTRAINT an_answer_has_a_time CHECK (((state = ANY (ARRAY['approved'::text, 'declined'::text, 'expired'::text])) = (answered_at IS NOT NULL))),
+    CONSTRAINT batch_state_check CHECK ((state = ANY (ARRAY['released'::text, 'proposed'::text, 'approved'::text, 'declined'::text, 'expired'::text])))
 );
 
 COMMENT ON TABLE public.batch IS 'People told together, with everything that decided how many (SEMANTICS 4.8).';
 
-COMMENT ON COLUMN public.batch.allowed_count IS 'units * customers_per_unit - in flight; NULL: everyone.';
+COMMENT ON COLUMN public.batch.state IS 'released, or proposed -> approved (proposal_id of the batch that followed) | declined | expired (SEMANTICS 4.7).';
+
+COMMENT ON COLUMN public.batch.in_flight_count IS 'People, or wanted units where these are sized (SEMANTICS 4.1, 4.5).';
+
+COMMENT ON COLUMN public.batch.allowed_count IS 'basis_units * customers_per_unit - in flight - invited; NULL: everyone.';
+
+COMMENT ON COLUMN public.batch.released_count IS 'People told, or, of a proposal, whom it would tell.';
+
+COMMENT ON COLUMN public.batch.rules IS 'The rules of this variant as they held; rule_origins names where, if not the shop-wide Variable.';
+
+COMMENT ON COLUMN public.batch.passed_count IS 'Who was newly passed over.';
 
 ALTER TABLE public.batch ALTER COLUMN batch_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.batch_batch_id_seq
@@ -244,6 +360,8 @@ CREATE TABLE public.variant_stock (
     next_check_at timestamp with time zone,
     hold_reason text,
     decided_at timestamp with time zone,
+    batched_cycle integer,
+    declined_until timestamp with time zone,
     CONSTRAINT variant_stock_units_check CHECK ((units >= 0))
 )
 WITH (fillfactor='90');
@@ -257,6 +375,10 @@ COMMENT ON COLUMN public.variant_stock.last_below IS 'Last units below the minim
 COMMENT ON COLUMN public.variant_stock.restocked_at IS 'Last opening that was a true restock; first sight of a stocked variant is none.';
 
 COMMENT ON COLUMN public.variant_stock.next_check_at IS 'When release has a reason to look; NULL: nothing to do until something changes.';
+
+COMMENT ON COLUMN public.variant_stock.batched_cycle IS 'Cycle of the last batch; another one''s first batch counts all units (SEMANTICS 4.3).';
+
+COMMENT ON COLUMN public.variant_stock.declined_until IS 'Set: a person declined a batch, or nobody answered; nobody is told before (SEMANTICS 4.7).';
 
 CREATE VIEW public.due_time AS
  SELECT 'release'::text AS target,
@@ -389,6 +511,52 @@ CREATE TABLE public.rejected_row (
 
 COMMENT ON TABLE public.rejected_row IS 'Rows of a feed that could not be read, with the reason: nothing is lost in silence.';
 
+CREATE UNLOGGED TABLE public.release_choice (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    subscription_id bigint NOT NULL,
+    subscribed_at timestamp with time zone NOT NULL,
+    place bigint,
+    verdict text NOT NULL,
+    reason text
+);
+
+COMMENT ON TABLE public.release_choice IS 'Work table of one release: who is released, skipped or passed over. Emptied before each.';
+
+CREATE UNLOGGED TABLE public.release_decision (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    rules jsonb NOT NULL,
+    rule_origins jsonb NOT NULL,
+    min_inventory bigint NOT NULL,
+    customers_per_unit bigint,
+    wait_minutes double precision NOT NULL,
+    ordering text NOT NULL,
+    vip_property text NOT NULL,
+    sizing text NOT NULL,
+    allow_overtaking boolean NOT NULL,
+    approval_above bigint,
+    approval_hours double precision NOT NULL,
+    available numeric NOT NULL,
+    units bigint NOT NULL,
+    basis_units bigint NOT NULL,
+    cycle integer NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    restocked_at timestamp with time zone,
+    waiting_count bigint NOT NULL,
+    in_flight_count bigint NOT NULL,
+    invited_count bigint NOT NULL,
+    allowed_count bigint,
+    hold_reason text,
+    seed text,
+    released_count bigint DEFAULT 0 NOT NULL,
+    skipped_count bigint DEFAULT 0 NOT NULL,
+    passed_count bigint DEFAULT 0 NOT NULL,
+    is_proposed boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE public.release_decision IS 'Work table of one release: a row per variant it looks at. Emptied before each.';
+
 CREATE TABLE public.report_activity (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     report_on date NOT NULL,
@@ -463,6 +631,30 @@ ALTER TABLE public.restock_event ALTER COLUMN restock_event_id ADD GENERATED ALW
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.rule_override (
+    rule_set_id bigint NOT NULL,
+    entry_number integer NOT NULL,
+    scope text NOT NULL,
+    target text NOT NULL COLLATE pg_catalog."C",
+    shop_id text COLLATE pg_catalog."C",
+    priority integer NOT NULL,
+    rules jsonb NOT NULL,
+    precedence smallint GENERATED ALWAYS AS (
+CASE scope
+    WHEN 'shop'::text THEN 1
+    WHEN 'collection'::text THEN 2
+    WHEN 'product'::text THEN 3
+    ELSE 4
+END) STORED NOT NULL,
+    CONSTRAINT rule_override_scope_check CHECK ((scope = ANY (ARRAY['shop'::text, 'collection'::text, 'product'::text, 'variant'::text])))
+);
+
+COMMENT ON TABLE public.rule_override IS 'Rules of a set that hold for some variants only (SEMANTICS 4.9).';
+
+COMMENT ON COLUMN public.rule_override.shop_id IS 'NULL: every shop.';
+
+COMMENT ON COLUMN public.rule_override.rules IS 'Rule -> value, validated like the Variable of the same name.';
 
 CREATE TABLE public.rule_set (
     rule_set_id bigint NOT NULL,
@@ -630,6 +822,7 @@ CREATE TABLE public.subscription (
     released_at timestamp with time zone,
     notified_at timestamp with time zone,
     ended_at timestamp with time zone,
+    passed_batch_id bigint,
     CONSTRAINT subscription_channels_check CHECK (((channels <> '{}'::text[]) AND (channels <@ '{EMAIL,SMS,PUSH,WHATSAPP}'::text[]))),
     CONSTRAINT subscription_state_check CHECK ((state = ANY (ARRAY['unconfirmed'::text, 'waiting'::text, 'released'::text, 'notified'::text, 'skipped'::text, 'cancelled'::text, 'expired'::text]))),
     CONSTRAINT subscription_wanted_quantity_check CHECK ((wanted_quantity >= 1)),
@@ -648,6 +841,8 @@ COMMENT ON COLUMN public.subscription.subscribed_at IS 'The place in the queue; 
 COMMENT ON COLUMN public.subscription.restock_after IS 'Set: counts only restocks later than this (next_restock, SEMANTICS 3.5).';
 
 COMMENT ON COLUMN public.subscription.not_before IS 'Set: told about this variant less than 24 h ago (SEMANTICS 3.3).';
+
+COMMENT ON COLUMN public.subscription.passed_batch_id IS 'The first batch that passed this one over, for its reason (SEMANTICS 4.8).';
 
 ALTER TABLE public.subscription ALTER COLUMN subscription_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.subscription_subscription_id_seq
@@ -741,6 +936,9 @@ ALTER TABLE ONLY public.enrolment
 ALTER TABLE ONLY public.restock_event
     ADD CONSTRAINT one_event_per_opening UNIQUE (shop_id, variant_id, cycle);
 
+ALTER TABLE ONLY public.rule_override
+    ADD CONSTRAINT one_override_per_target UNIQUE NULLS NOT DISTINCT (rule_set_id, scope, target, shop_id);
+
 ALTER TABLE ONLY public.snapshot
     ADD CONSTRAINT one_snapshot_per_window UNIQUE (shop_id, window_key);
 
@@ -761,6 +959,9 @@ ALTER TABLE ONLY public.report_queue
 
 ALTER TABLE ONLY public.restock_event
     ADD CONSTRAINT restock_event_pkey PRIMARY KEY (shop_id, restock_event_id);
+
+ALTER TABLE ONLY public.rule_override
+    ADD CONSTRAINT rule_override_pkey PRIMARY KEY (rule_set_id, entry_number);
 
 ALTER TABLE ONLY public.rule_set
     ADD CONSTRAINT rule_set_pkey PRIMARY KEY (rule_set_id);
@@ -829,6 +1030,8 @@ CREATE INDEX message_waiting_for_stock ON public.message USING btree (shop_id) W
 
 CREATE UNIQUE INDEX one_open_alert_per_subject ON public.alert USING btree (kind, subject) WHERE (ended_at IS NULL);
 
+CREATE UNIQUE INDEX one_open_proposal_per_variant ON public.batch USING btree (shop_id, variant_id) WHERE (state = 'proposed'::text);
+
 CREATE UNIQUE INDEX one_open_request_per_person_and_variant ON public.subscription USING btree (shop_id, variant_id, profile_id) WHERE (state = ANY (ARRAY['unconfirmed'::text, 'waiting'::text, 'released'::text]));
 
 CREATE UNIQUE INDEX profile_by_email ON public.profile USING btree (shop_id, email_key) WHERE (email_key IS NOT NULL);
@@ -888,6 +1091,9 @@ ALTER TABLE ONLY public.profile
 
 ALTER TABLE ONLY public.rejected_row
     ADD CONSTRAINT rejected_row_shop_id_snapshot_id_fkey FOREIGN KEY (shop_id, snapshot_id) REFERENCES public.snapshot(shop_id, snapshot_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.rule_override
+    ADD CONSTRAINT rule_override_rule_set_id_fkey FOREIGN KEY (rule_set_id) REFERENCES public.rule_set(rule_set_id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY public.send_rate
     ADD CONSTRAINT send_rate_channel_fkey FOREIGN KEY (channel) REFERENCES public.channel(channel);

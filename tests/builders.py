@@ -69,7 +69,7 @@ def a_row(variant_id: str, quantity: float | str, location_id: str = "", **chang
 
 
 def _as_variable(value: object) -> str:
-    if isinstance(value, dict | list):
+    if isinstance(value, dict | list | tuple):
         return json.dumps(value)
     return "" if value is None else str(value)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine
 
-from include.db.queries import run_query
+from include.db.queries import run_many, run_query
 from include.domain.rules import RuleSet, parse_rule_set
 from include.domain.wake import RELEASE
 from include.services.due import wake
@@ -25,7 +25,7 @@ def store_rule_set(engine: Engine, values: Mapping[str, str | None], now: dateti
         newest = run_query(connection, "rules.find_newest").one_or_none()
         if newest is not None and newest.rules == rules.model_dump(mode="json"):
             return {"rule_set_id": newest.rule_set_id, "is_new": False}
-        rule_set_id = _insert(connection, rules, now)
+        rule_set_id = insert_rule_set(connection, rules, now)
         _judge_again(connection, rules, now)
         return {"rule_set_id": rule_set_id, "is_new": True}
 
@@ -37,7 +37,7 @@ def rules_in_force(connection: Connection, now: datetime) -> tuple[int, RuleSet]
         return newest.rule_set_id, RuleSet.model_validate(newest.rules)
     run_query(connection, "rules.lock_rules")
     rules = RuleSet()
-    return _insert(connection, rules, now), rules
+    return insert_rule_set(connection, rules, now), rules
 
 
 def read_rule_set(connection: Connection, rule_set_id: int) -> RuleSet:
@@ -47,7 +47,8 @@ def read_rule_set(connection: Connection, rule_set_id: int) -> RuleSet:
     )
 
 
-def _insert(connection: Connection, rules: RuleSet, now: datetime) -> int:
+def insert_rule_set(connection: Connection, rules: RuleSet, now: datetime) -> int:
+    """Store a rule set with its overrides; the new id."""
     inserted = run_query(
         connection,
         "rules.insert_rule_set",
@@ -57,7 +58,24 @@ def _insert(connection: Connection, rules: RuleSet, now: datetime) -> int:
         rules=json.dumps(rules.model_dump(mode="json")),
         now=now,
     )
-    return int(inserted.scalar_one())
+    rule_set_id = int(inserted.scalar_one())
+    run_many(connection, "rules.insert_overrides", _override_rows(rule_set_id, rules))
+    return rule_set_id
+
+
+def _override_rows(rule_set_id: int, rules: RuleSet) -> list[dict[str, Any]]:
+    return [
+        {
+            "rule_set_id": rule_set_id,
+            "entry_number": number,
+            "scope": override.scope,
+            "target": override.target,
+            "shop_id": override.shop,
+            "priority": override.priority,
+            "rules": json.dumps(override.rules),
+        }
+        for number, override in enumerate(rules.rule_overrides, 1)
+    ]
 
 
 def _judge_again(connection: Connection, rules: RuleSet, now: datetime) -> None:

@@ -121,3 +121,16 @@ SELECT flow_name
 FROM flow
 WHERE metric = :metric AND is_telling AND is_registered
 ORDER BY flow_name;
+
+-- name: list_telling_channels
+-- Channels on which the flows of a metric tell somebody something (SEMANTICS 4.6).
+SELECT DISTINCT flow_step.channel
+FROM flow
+JOIN flow_step USING (flow_name)
+WHERE
+    flow.metric = :metric
+    AND flow.is_telling
+    AND flow.is_registered
+    AND flow_step.status IN ('live', 'manual')
+    AND flow_step.channel IS NOT NULL
+ORDER BY flow_step.channel;

@@ -60,3 +60,8 @@ FROM (
     ORDER BY running.variant_id, running.observed_at DESC
 ) AS recalled
 WHERE stock.shop_id = :shop_id AND stock.variant_id = recalled.variant_id;
+
+-- name: insert_overrides
+-- The overrides of a rule set, in the order of its Variable.
+INSERT INTO rule_override (rule_set_id, entry_number, scope, target, shop_id, priority, rules)
+VALUES (:rule_set_id, :entry_number, :scope, :target, :shop_id, :priority, CAST(:rules AS jsonb));

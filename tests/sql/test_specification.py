@@ -1,16 +1,14 @@
-"""The pure rules and the SQL that carries them out say the same."""
+"""The pure rules of opening and the SQL that carries them out say the same."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import timedelta
 from decimal import Decimal
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.domain.release import VariantAtRelease, allow_release
 from include.domain.rules import RuleSet
 from include.domain.stock import VariantStock, first_sight, observe, sellable_units
 from tests.builders import World, a_row
@@ -76,63 +74,3 @@ def test_detect_opens_and_closes_as_the_rule_says(new_world: NewWorld, rules: Ru
                 shop=world.shop.id,
                 variant=f"V{index}",
             )
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
-@given(
-    units=st.integers(0, 8),
-    people=st.integers(0, 30),
-    in_flight=st.integers(0, 12),
-    per_unit=st.sampled_from(["all", 1, 2, 5]),
-    minimum=st.integers(1, 4),
-    is_absent=st.booleans(),
-    age_minutes=st.sampled_from([0, 61]),
-    timer_minutes=st.sampled_from([None, -1, 0, 5]),
-    is_live=st.booleans(),
-)
-def test_release_takes_as_many_as_the_rule_allows(
-    new_world: NewWorld,
-    units,
-    people,
-    in_flight,
-    per_unit,
-    minimum,
-    is_absent,
-    age_minutes,
-    timer_minutes,
-    is_live,
-) -> None:
-    from tests.builders import a_back_in_stock_flow
-
-    with new_world() as world:
-        rules = RuleSet(customers_per_unit=per_unit, min_inventory=minimum)
-        world.use_flow()
-        world.set_rules(customers_per_unit="all")
-        world.sync(a_row("LAMP", 0))
-        world.ask_many("LAMP", in_flight, "flying")
-        world.sync(a_row("LAMP", 10))
-        world.release()
-        world.use_flow(a_back_in_stock_flow(status="live" if is_live else "draft"))
-        emails = world.ask_many("LAMP", people)
-        world.set_rules(**as_variables(rules))
-        world.sync(a_row("LAMP", units))
-        world.pass_time(minutes=age_minutes)
-        timer = None if timer_minutes is None else world.now + timedelta(minutes=timer_minutes)
-        with world.engine.begin() as connection:
-            connection.exec_driver_sql(
-                "UPDATE variant_stock SET is_absent = %s, next_release_at = %s, next_check_at = %s WHERE shop_id = %s",
-                (is_absent, timer, world.now, world.shop.id),
-            )
-        variant = VariantAtRelease(units, units >= minimum, is_absent, age_minutes > 60, in_flight, timer)
-        allowance = allow_release(variant, rules, world.now, is_live)
-        expected = emails if allowance.people is None else emails[: allowance.people]
-        world.release(f"run {world.shop.id}")
-        released = world.query(
-            "SELECT email FROM subscription JOIN profile USING (shop_id, profile_id)"
-            " JOIN batch USING (shop_id, batch_id) WHERE run_id = :run ORDER BY subscribed_at",
-            run=f"run {world.shop.id}",
-        )
-        assert [row.email for row in released] == expected
-        assert world.value(
-            "SELECT hold_reason FROM variant_stock WHERE shop_id = :shop", shop=world.shop.id
-        ) == (allowance.hold)
