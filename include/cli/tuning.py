@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from include.cli.parts import console, open_database, present
+from include.cli.parts import console, name_and_value, open_database, present
 from include.errors import ConfigurationError
 
 ASSUMED, SUPPLY, OUTPUT = "What is assumed of shoppers", "What is assumed of the supply", "Output"
@@ -26,18 +26,14 @@ def tune(
     min_inventory: Annotated[
         str, typer.Option("--min", help="Minimum inventory.", rich_help_panel=SETTINGS)
     ] = "1",
-    invited_hours: Annotated[
-        str,
+    rule: Annotated[
+        list[str] | None,
         typer.Option(
-            help="Hours for which somebody told, who has not bought, keeps a place.", rich_help_panel=SETTINGS
+            metavar="NAME=VALUES",
+            help="Another rule: sizing, subtract_invited_hours, allow_overtaking, ordering; repeatable.",
+            rich_help_panel=SETTINGS,
         ),
-    ] = "0,4,24",
-    sizing: Annotated[
-        str, typer.Option(help="What a unit is divided among: people, wanted.", rich_help_panel=SETTINGS)
-    ] = "people,wanted",
-    overtaking: Annotated[
-        str, typer.Option(help="no, yes: with wanted, later ones who fit are told.", rich_help_panel=SETTINGS)
-    ] = "no",
+    ] = None,
     against: Annotated[
         str | None,
         typer.Option(
@@ -78,6 +74,12 @@ def tune(
     beat_minutes: Annotated[
         int, typer.Option(help="Minutes between two readings of the stock.", rich_help_panel=SUPPLY)
     ] = 15,
+    knows_orders: Annotated[
+        bool,
+        typer.Option(
+            help="Who bought counts no more as invited: orders reach Restock.", rich_help_panel=SUPPLY
+        ),
+    ] = False,
     days: Annotated[int | None, typer.Option(help="Only the first days.", rich_help_panel=SUPPLY)] = None,
     csv: Annotated[
         Path | None, typer.Option(dir_okay=False, help="The figures as CSV.", rich_help_panel=OUTPUT)
@@ -87,6 +89,7 @@ def tune(
     ] = None,
 ) -> None:
     """Walk past restocks and orders under other thresholds: told in vain, waits, how fast units sold."""
+    from include.domain.rules import VARIABLE_PREFIX
     from include.domain.shopper import ShopperModel
     from include.local.replay import PolicySettings
     from include.local.tune import Ranges, TuneOptions, tune_by_orders, tune_by_shop
@@ -96,13 +99,17 @@ def tune(
         raise ConfigurationError("Give either --orders FILE or --shop SHOP.")
     if chart is not None and chart.suffix not in (".png", ".svg"):
         raise ConfigurationError(f"--chart {chart} ends in neither .png nor .svg.")
+    rules = {
+        name.removeprefix(VARIABLE_PREFIX): values for name, values in name_and_value("--rule", rule).items()
+    }
     options = TuneOptions(
-        ranges=Ranges(per_unit, wait, min_inventory, invited_hours, sizing, overtaking),
+        ranges=Ranges(per_unit, wait, min_inventory, rules),
         against=OTHERS if against is None else against,
         baseline=baseline,
         shoppers=ShopperModel(returning, visit_minutes, visit_spread, patience_days, asking_again, seed),
         policy=PolicySettings(initial_days, cover_days, lead_days_min, lead_days_max, seed),
         beat_minutes=beat_minutes,
+        knows_orders=knows_orders,
         delivery_hour=delivery_hour,
         days=days,
     )

@@ -8,7 +8,7 @@ from include.local.tune import Ranges, TuneOptions, tune_by_shop
 from tests.builders import World, a_row
 
 OPTIONS = TuneOptions(
-    ranges=Ranges(per_unit="1", wait="60", invited_hours="0", sizing="people"),
+    ranges=Ranges(per_unit="1", wait="60", rules={"subtract_invited_hours": "0", "sizing": "people"}),
     against="klaviyo",
     shoppers=ShopperModel(returning=1, visit_minutes=30, visit_spread=0, patience_days=10**6, asking_again=0),
 )

@@ -16,7 +16,8 @@ from include.local.replay.stock_policy import PolicySettings
 from include.local.tune.grid import OTHERS, Ranges, other_paces, own_paces
 from include.local.tune.outcome import Comparison, Outcome
 from include.local.tune.stored import year_of_history
-from include.local.tune.year import Year, year_of_orders
+from include.local.tune.walk import Clockwork
+from include.local.tune.year import Year, end_of, year_of_orders
 from include.services.history import read_history
 
 
@@ -30,6 +31,7 @@ class TuneOptions:
     shoppers: ShopperModel = field(default_factory=ShopperModel)
     policy: PolicySettings = field(default_factory=PolicySettings)
     beat_minutes: int = 15
+    knows_orders: bool = False
     delivery_hour: int = 9
     days: int | None = None
 
@@ -43,10 +45,9 @@ class TuneOptions:
         if self.days is not None and self.days < 1:
             raise ConfigurationError(f"days is {self.days}; allowed is 1 or more.")
 
-    @property
-    def beat(self) -> timedelta:
-        """How often the stock is read."""
-        return timedelta(minutes=self.beat_minutes)
+    def clockwork(self, end: datetime) -> Clockwork:
+        """How time passes until `end`."""
+        return Clockwork(end, timedelta(minutes=self.beat_minutes), self.knows_orders)
 
 
 def tune_by_orders(
@@ -54,9 +55,9 @@ def tune_by_orders(
 ) -> Comparison:
     """Compare over an order history; raises ConfigurationError for a file that is none."""
     own, others = _settings(options)
-    year = year_of_orders(
-        read_orders(orders), options.policy, options.beat, time(options.delivery_hour), options.days
-    )
+    history = read_orders(orders)
+    clockwork = options.clockwork(end_of(history, options.days))
+    year = year_of_orders(history, options.policy, clockwork, time(options.delivery_hour))
     return _compare(year, own, others, options, on_setting)
 
 
@@ -70,7 +71,9 @@ def tune_by_shop(
     """Compare over what the database knows of a shop up to `now`; raises NotFound, ConfigurationError."""
     own, others = _settings(options)
     changes, requests = read_history(engine, shop_id)
-    return _compare(year_of_history(changes, requests, now, options.beat), own, others, options, on_setting)
+    return _compare(
+        year_of_history(changes, requests, options.clockwork(now)), own, others, options, on_setting
+    )
 
 
 def _settings(options: TuneOptions) -> tuple[list[Pace], list[Pace]]:

@@ -6,7 +6,7 @@ were told bought at the time: they buy twice in such a walk, and more come in va
 
 from collections import defaultdict, deque
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from math import floor
 from typing import Any
 
@@ -40,9 +40,7 @@ class RecordedStock:
         return line.quantity - sold
 
 
-def year_of_history(
-    changes: Sequence[Row[Any]], requests: Sequence[Row[Any]], now: datetime, beat: timedelta
-) -> Year:
+def year_of_history(changes: Sequence[Row[Any]], requests: Sequence[Row[Any]], clockwork: Clockwork) -> Year:
     """The walk over a shop's past; raises ConfigurationError where there is nothing to learn from."""
     rises: defaultdict[str, list[tuple[datetime, int]]] = defaultdict(list)
     falls: defaultdict[str, list[OrderLine]] = defaultdict(list)
@@ -65,5 +63,5 @@ def year_of_history(
     return Year(
         articles=[Article(sku, falls[sku], asked[sku]) for sku in skus],
         new_stock=lambda sku: RecordedStock(rises[sku]),
-        clockwork=Clockwork(now, beat),
+        clockwork=clockwork,
     )

@@ -14,6 +14,7 @@ from itertools import count
 from typing import Any, NamedTuple, Protocol
 
 from include.domain.pace import Pace, Queue
+from include.domain.release import Waiting
 from include.domain.shopper import Choice, ShopperModel, choose
 from include.local.replay.orders import OrderLine
 from include.local.tune.figures import Figures
@@ -52,16 +53,16 @@ class Asked(NamedTuple):
 class Wisher:
     """Somebody's open wish: waiting, or told and not yet come."""
 
+    place: Waiting
     key: str
     customer: str
-    wanted: int
-    asked_at: datetime
     wants_since: datetime
     choice: Choice
     turn: int = 0
     not_before: datetime = LONG_AGO
     back_at: datetime | None = None
     is_satisfied: bool = False
+    has_bought: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,12 @@ class Article:
 
 @dataclass(frozen=True)
 class Clockwork:
-    """The stock is read every `beat`; at `end` nobody looks any more."""
+    """The stock is read every `beat`; at `end` nobody looks any more. `knows_orders`: who bought is known,
+    and counts no more as invited."""
 
     end: datetime
     beat: timedelta = timedelta(minutes=15)
+    knows_orders: bool = False
 
 
 class ArticleWalk:
@@ -104,11 +107,11 @@ class ArticleWalk:
         self._due: list[tuple[datetime, int, int, Any]] = []
         self._look_at: datetime | None = None
         self._next_release_at: datetime | None = None
-        self._waiting: deque[Wisher] = deque()
+        self._waiting: dict[int, Wisher] = {}
         self._unaware: list[Wisher] = []
         self._open: dict[str, Wisher] = {}
         self._invited: deque[tuple[datetime, Wisher]] = deque()
-        self._hold = timedelta(hours=pace.subtract_invited_hours)
+        self._hold = timedelta(hours=pace.rules.subtract_invited_hours)
         self._planned_delivery: datetime | None = None
 
     def run(self) -> None:
@@ -169,17 +172,21 @@ class ArticleWalk:
     def _ask(self, now: datetime, key: str, customer: str, wanted: int) -> None:
         known = self._open.get(customer)
         if known is not None:
-            known.wanted, known.wants_since, known.is_satisfied = wanted, now, False
+            known.place = replace(known.place, wanted=wanted)
+            known.wants_since, known.is_satisfied = now, False
             return
-        self._join(Wisher(key, customer, wanted, now, now, choose(self._shoppers, key, 0)))
+        self._join(Wisher(self._new_place(now, wanted), key, customer, now, choose(self._shoppers, key, 0)))
+
+    def _new_place(self, now: datetime, wanted: int) -> Waiting:
+        return Waiting(next(self._numbers), now, wanted)
 
     def _join(self, wisher: Wisher) -> None:
         self._open[wisher.customer] = wisher
-        self._waiting.append(wisher)
+        self._waiting[wisher.place.subscription_id] = wisher
         self._unaware.append(wisher)
         self._figures.requests += 1
         if self._stock.units > 0:
-            self._note_rise(wisher.asked_at, 0)
+            self._note_rise(wisher.wants_since, 0)
 
     def _note_rise(self, now: datetime, before: int) -> None:
         """Units are there that were not: whoever waits could be told from now on."""
@@ -212,39 +219,31 @@ class ArticleWalk:
         units = self._stock.units
         if units <= 0 or not self._waiting:
             return
-        able = [wisher for wisher in self._waiting if wisher.not_before <= now]
-        queue = Queue(units, able, self._still_invited(now), self._next_release_at)
+        able = [wisher.place for wisher in self._waiting.values() if wisher.not_before <= now]
+        queue = Queue(units, able, self._count_invited(now), self._next_release_at, f"{self._sku} {now}")
         told, self._next_release_at = self._pace.select(queue, now)
-        for wisher in told:
-            self._tell(wisher, now)
-        self._forget(told)
+        for number in told:
+            self._tell(self._waiting.pop(number), now)
         if self._waiting and units >= self._pace.rules.min_inventory:
             self._plan_look(self._next_chance(now))
 
-    def _forget(self, told: Sequence[Wisher]) -> None:
-        if told and told[-1] is self._waiting[len(told) - 1]:
-            for _ in told:
-                self._waiting.popleft()
-        elif told:
-            gone = {id(wisher) for wisher in told}
-            self._waiting = deque(wisher for wisher in self._waiting if id(wisher) not in gone)
-
-    def _still_invited(self, now: datetime) -> list[Wisher]:
+    def _count_invited(self, now: datetime) -> list[Waiting]:
         while self._invited and self._invited[0][0] + self._hold <= now:
             self._invited.popleft()
-        return [wisher for _, wisher in self._invited if not wisher.is_satisfied]
+        knows_orders = self._clockwork.knows_orders
+        return [wisher.place for _, wisher in self._invited if not (knows_orders and wisher.has_bought)]
 
     def _next_chance(self, now: datetime) -> datetime | None:
         """The earliest moment after `now` at which time alone may let somebody be told."""
         if self._next_release_at is not None and self._next_release_at > now:
             return self._next_release_at
-        chances = [wisher.not_before for wisher in self._waiting if wisher.not_before > now]
+        chances = [wisher.not_before for wisher in self._waiting.values() if wisher.not_before > now]
         if self._invited:
             chances.append(self._invited[0][0] + self._hold)
         return min(chances, default=None)
 
     def _tell(self, wisher: Wisher, now: datetime) -> None:
-        self._figures.tell(now - wisher.asked_at, now - (wisher.back_at or now))
+        self._figures.tell(now - wisher.place.subscribed_at, now - (wisher.back_at or now))
         if self._hold:
             self._invited.append((now, wisher))
         is_lost = wisher.is_satisfied or wisher.wants_since + wisher.choice.patience < now
@@ -266,9 +265,10 @@ class ArticleWalk:
         if self._stock.units == 0:
             self._come_in_vain(wisher, now)
             return
-        wisher.is_satisfied = True
-        unmet = self._stock.take(OrderLine(now, 0, self._sku, wisher.customer, wisher.wanted, False))
-        self._figures.sell_to_told(now, wisher.wanted - unmet, unmet)
+        wisher.is_satisfied = wisher.has_bought = True
+        wanted = wisher.place.wanted
+        unmet = self._stock.take(OrderLine(now, 0, self._sku, wisher.customer, wanted, False))
+        self._figures.sell_to_told(now, wanted - unmet, unmet)
         self._plan_delivery()
 
     def _come_in_vain(self, wisher: Wisher, now: datetime) -> None:
@@ -276,4 +276,5 @@ class ArticleWalk:
         if wisher.choice.asks_again and wisher.customer not in self._open:
             turn = wisher.turn + 1
             choice = choose(self._shoppers, wisher.key, turn)
-            self._join(replace(wisher, asked_at=now, wants_since=now, choice=choice, turn=turn, back_at=None))
+            place = self._new_place(now, wisher.place.wanted)
+            self._join(replace(wisher, place=place, wants_since=now, choice=choice, turn=turn, back_at=None))

@@ -56,22 +56,27 @@ class Year:
 
 
 def year_of_orders(
-    history: OrderHistory, policy: PolicySettings, beat: timedelta, delivery_at: time, days: int | None = None
+    history: OrderHistory, policy: PolicySettings, clockwork: Clockwork, delivery_at: time
 ) -> Year:
     """The year that `restock replay` walks: the same lines, the same stock policy."""
     demand = measure_demand(history.lines)
-    end = _midnight_after(history.lines[-1].at)
-    if days is not None:
-        end = min(end, _midnight_after(history.lines[0].at + timedelta(days=days - 1)))
     lines: defaultdict[str, list[OrderLine]] = defaultdict(list)
     for line in history.lines:
-        if line.at < end:
+        if line.at < clockwork.end:
             lines[line.sku].append(line)
     return Year(
         articles=[Article(sku, known) for sku, known in lines.items()],
         new_stock=lambda sku: OrderedStock(sku, demand[sku], policy, delivery_at),
-        clockwork=Clockwork(end, beat),
+        clockwork=clockwork,
     )
+
+
+def end_of(history: OrderHistory, days: int | None = None) -> datetime:
+    """The midnight after the last line, or after the first `days`."""
+    last = _midnight_after(history.lines[-1].at)
+    if days is None:
+        return last
+    return min(last, _midnight_after(history.lines[0].at + timedelta(days=days - 1)))
 
 
 def _midnight_after(moment: datetime) -> datetime:

@@ -1,31 +1,21 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.domain.pace import Pace, Queue, fit_wanted
-from include.domain.release import VariantAtRelease, allow_release
+from include.domain.pace import Pace, Queue
+from include.domain.release import VariantAtRelease, Waiting, allow_release
 from include.domain.rules import RuleSet
 
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)
+TWENTY = [Waiting(place, NOW - timedelta(days=1) + timedelta(minutes=place)) for place in range(20)]
 
 
-@dataclass(frozen=True)
-class Waiter:
-    name: str
-    wanted: int = 1
-
-
-TWENTY = [Waiter(f"p{place}") for place in range(20)]
-
-
-def a_queue(units: int, waiting: list[Waiter] = TWENTY, **changes: Any) -> Queue[Waiter]:
-    return Queue(units, waiting, changes.get("invited", []), changes.get("next_release_at"))
+def a_queue(units: int, waiting: list[Waiting] = TWENTY, **changes: Any) -> Queue:
+    return Queue(units, waiting, **changes)
 
 
 @given(
@@ -40,11 +30,11 @@ def test_the_number_told_is_that_of_the_release_rule(
 ) -> None:
     rules = RuleSet(customers_per_unit=per_unit, min_inventory=minimum)
     next_at = None if waits is None else NOW + timedelta(minutes=waits)
-    queue = a_queue(units, invited=[Waiter("i")] * invited, next_release_at=next_at)
-    variant = VariantAtRelease(units, units >= minimum, False, False, invited, next_at)
-    allowed = allow_release(variant, rules, NOW).people
+    queue = a_queue(units, invited=TWENTY[:invited], next_release_at=next_at)
+    variant = VariantAtRelease(units, units >= minimum, False, False, 0, next_at, invited=invited)
+    allowed = allow_release(variant, rules, NOW)
     chosen, _ = Pace("any", rules).select(queue, NOW)
-    assert chosen == TWENTY[: 20 if allowed is None else allowed]
+    assert chosen == list(range(20))[: 20 if allowed.room is None else allowed.room]
 
 
 def test_the_next_batch_waits_only_where_somebody_was_told() -> None:
@@ -55,20 +45,12 @@ def test_the_next_batch_waits_only_where_somebody_was_told() -> None:
 
 def test_a_fixed_number_does_not_look_at_how_much_there_is() -> None:
     pace = Pace("braze", RuleSet(wait_minutes=10), fixed_count=7)
-    assert pace.select(a_queue(1), NOW) == (TWENTY[:7], NOW + timedelta(minutes=10))
+    assert pace.select(a_queue(1), NOW) == (list(range(7)), NOW + timedelta(minutes=10))
     assert pace.select(a_queue(0), NOW) == ([], None)
     assert pace.select(a_queue(9, next_release_at=NOW + timedelta(minutes=1)), NOW)[0] == []
 
 
 def test_the_wanted_units_of_the_invited_are_taken_off() -> None:
-    pace = Pace("one", RuleSet(customers_per_unit=1), sizing="wanted")
-    waiting = [Waiter("a", 2), Waiter("b", 2)]
-    assert pace.select(a_queue(6, waiting, invited=[Waiter("i", 3)]), NOW)[0] == waiting[:1]
-
-
-@pytest.mark.parametrize(
-    ("overtaking", "names"), [(False, ["a"]), (True, ["a", "d"])], ids=["no overtaking", "overtaking"]
-)
-def test_wanted_units_are_filled_in_order(overtaking: bool, names: list[str]) -> None:
-    waiting = [Waiter("a", 3), Waiter("too much", 6), Waiter("c", 3), Waiter("d", 2)]
-    assert [waiter.name for waiter in fit_wanted(waiting, 5, 5, overtaking)] == names
+    pace = Pace("one", RuleSet(customers_per_unit=1, sizing="wanted_units"))
+    waiting = [Waiting(1, NOW, 2), Waiting(2, NOW, 2)]
+    assert pace.select(a_queue(6, waiting, invited=[Waiting(0, NOW, 3)]), NOW)[0] == [1]

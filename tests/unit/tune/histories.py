@@ -7,7 +7,8 @@ from datetime import UTC, datetime, time, timedelta
 
 from include.local.replay.orders import OrderHistory, OrderLine
 from include.local.replay.stock_policy import PolicySettings
-from include.local.tune.year import Year, year_of_orders
+from include.local.tune.walk import Clockwork
+from include.local.tune.year import Year, end_of, year_of_orders
 
 FIRST = datetime(2026, 3, 2, tzinfo=UTC)
 SCARCE = PolicySettings(initial_days=3, cover_days=2, lead_days_min=2, lead_days_max=5)
@@ -32,4 +33,5 @@ def a_history(articles: int = 8, days: int = 40, lines: int = 1_500) -> OrderHis
 
 
 def a_year() -> Year:
-    return year_of_orders(a_history(), SCARCE, timedelta(minutes=15), time(9))
+    history = a_history()
+    return year_of_orders(history, SCARCE, Clockwork(end_of(history)), time(9))

@@ -24,13 +24,13 @@ def test_tune_shows_settings_side_by_side_and_names_the_best(tmp_path: Path) -> 
     figures, chart = tmp_path / "tune.csv", tmp_path / "tune.svg"
     supply = ["--initial-days", "3", "--cover-days", "2", "--lead-days-min", "2", "--lead-days-max", "5"]
     written = ["--csv", str(figures), "--chart", str(chart)]
-    ranges = ["--per-unit", "all,1", "--wait", "60", "--invited-hours", "0,4"]
+    ranges = ["--per-unit", "all,1", "--wait", "60", "--rule", "subtract_invited_hours=0,4"]
     ran = CliRunner().invoke(app, ["tune", "--orders", str(orders), *ranges, *supply, *written])
     assert ran.exit_code == 0, ran.output
     assert "Best: restock 1/60" in ran.output
     rows = {row["setting"]: row for row in csv.DictReader(figures.open())}
     assert rows["klaviyo"]["in_vain"] == rows["restock all"]["in_vain"]
-    assert int(rows["restock 1/60 wanted, held 4 h"]["in_vain"]) < int(rows["klaviyo"]["in_vain"])
+    assert int(rows["restock 1/60 by wanted units, held 4 h"]["in_vain"]) < int(rows["klaviyo"]["in_vain"])
     assert chart.read_text().startswith("<svg")
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.domain.pace import Pace, Queue
+from include.domain.release import Waiting
 from include.domain.rules import RuleSet
 from include.domain.shopper import ShopperModel
 from include.local.replay.orders import OrderLine
@@ -17,7 +18,7 @@ from include.local.replay.stock_policy import PolicySettings
 from include.local.tune.figures import Figures
 from include.local.tune.stored import RecordedStock
 from include.local.tune.walk import Article, ArticleWalk, Asked, Clockwork
-from include.local.tune.year import year_of_orders
+from include.local.tune.year import end_of, year_of_orders
 from tests.unit.tune.histories import a_history, a_year
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -28,7 +29,7 @@ ALL = Pace("all", RuleSet())
 
 
 def one_per_unit(**changes: Any) -> Pace:
-    return Pace("one", RuleSet(customers_per_unit=1, wait_minutes=60), **changes)
+    return Pace("one", RuleSet(customers_per_unit=1, wait_minutes=60, **changes))
 
 
 def at(hours: float) -> datetime:
@@ -38,11 +39,12 @@ def at(hours: float) -> datetime:
 class SpyingPace(Pace):
     """A pace that writes down what it was shown and whom it chose."""
 
-    seen: list[tuple[datetime, Queue[Any], list[Any]]]
+    seen: list[tuple[datetime, Queue, list[Waiting]]]
 
-    def select(self, queue: Queue[Any], now: datetime) -> Any:
+    def select(self, queue: Queue, now: datetime) -> tuple[list[int], datetime | None]:
         chosen, next_at = super().select(queue, now)
-        self.seen.append((now, queue, chosen))
+        known = {person.subscription_id: person for person in queue.waiting}
+        self.seen.append((now, queue, [known[number] for number in chosen]))
         return chosen, next_at
 
 
@@ -58,6 +60,7 @@ def walk(
     asked: list[tuple[float, str, int]],
     walk_ins: list[tuple[float, int]] = (),  # type: ignore[assignment]
     shoppers: ShopperModel = EVERYBODY_COMES,
+    knows_orders: bool = True,
 ) -> Figures:
     figures = Figures()
     article = Article(
@@ -66,7 +69,9 @@ def walk(
         [Asked(at(hours), shopper, wanted) for hours, shopper, wanted in asked],
     )
     stock = RecordedStock([(at(hours), units) for hours, units in rises])
-    ArticleWalk(article, stock, pace, shoppers, Clockwork(at(24 * 30)), figures).run()
+    ArticleWalk(
+        article, stock, pace, shoppers, Clockwork(at(24 * 30), knows_orders=knows_orders), figures
+    ).run()
     return figures
 
 
@@ -107,7 +112,7 @@ def test_who_comes_takes_what_is_there() -> None:
 
 
 def test_by_wanted_units_who_wants_more_than_there_is_is_passed_over() -> None:
-    pace = one_per_unit(sizing="wanted")
+    pace = one_per_unit(sizing="wanted_units")
     found = walk(pace, [(10, 3)], [(0, "big", 5), (1, "small", 2), (2, "next", 2)])
     assert (found.told, found.units_to_told, found.never_told) == (1, 2, 2)
 
@@ -151,7 +156,7 @@ def test_a_fixed_number_is_told_per_wait_at_the_next_reading_until_it_is_sold_ou
 
 
 def test_magento_looks_once_a_day_and_tells_everyone() -> None:
-    pace = spy(Pace("magento", RuleSet(), daily_at=datetime.min.time()))
+    pace = spy(Pace("magento", RuleSet(), daily_at=time(0)))
     walk(pace, [(10, 2)], FIVE_ASK)
     assert [(now, len(chosen)) for now, _, chosen in pace.seen] == [(at(24), 5)]
 
@@ -179,10 +184,11 @@ PACES = st.builds(
         min_inventory=st.integers(1, 3),
         customers_per_unit=st.one_of(st.just("all"), st.integers(1, 3)),
         wait_minutes=st.sampled_from([15.0, 60.0, 240.0]),
+        subtract_invited_hours=st.sampled_from([0.0, 4.0, 24.0]),
+        sizing=st.sampled_from(["people", "wanted_units"]),
+        allow_overtaking=st.booleans(),
+        ordering=st.sampled_from(["oldest", "newest", "lottery"]),
     ),
-    subtract_invited_hours=st.sampled_from([0.0, 4.0, 24.0]),
-    sizing=st.sampled_from(["people", "wanted"]),
-    allow_overtaking=st.booleans(),
 )
 
 
@@ -211,16 +217,15 @@ def test_under_any_setting_units_and_people_are_conserved_and_the_bound_holds(
     assert found.requests == found.told + found.never_told
     assert found.came == found.bought + found.in_vain
     assert found.came <= found.told
-    told = Counter(id(wisher) for _, _, chosen in watched.seen for wisher in chosen)
+    told = Counter(person.subscription_id for _, _, chosen in watched.seen for person in chosen)
     assert set(told.values()) <= {1}
+    assert told.total() == found.told
     per_unit = pace.rules.people_allowed()
     for _, queue, chosen in watched.seen:
         if chosen:
             assert queue.units >= pace.rules.min_inventory
         if per_unit is not None:
-            size = sum(
-                wisher.wanted if pace.sizing == "wanted" else 1 for wisher in (*chosen, *queue.invited)
-            )
+            size = sum(map(pace.size_of, (*chosen, *queue.invited)))
             assert not chosen or size <= queue.units * per_unit
     batches = [now for now, _, chosen in watched.seen if chosen]
     if per_unit is not None:
@@ -232,14 +237,23 @@ def test_under_any_setting_units_and_people_are_conserved_and_the_bound_holds(
 def test_people_are_told_in_the_order_in_which_they_asked() -> None:
     pace = spy(one_per_unit())
     walk(pace, [(10, 2), (20, 2)], FIVE_ASK)
-    told = [wisher.customer for _, _, chosen in pace.seen for wisher in chosen]
-    assert told == ["p0", "p1", "p2", "p3"]
+    told = [person.subscribed_at for _, _, chosen in pace.seen for person in chosen]
+    assert told == [at(place) for place in range(4)]
+
+
+def test_where_orders_are_unknown_who_bought_counts_as_invited_until_the_hours_are_over() -> None:
+    asked = [(0.0, "a", 1), (1.0, "b", 1)]
+    known, unknown = spy(one_per_unit(subtract_invited_hours=4)), spy(one_per_unit(subtract_invited_hours=4))
+    walk(known, [(10, 1), (11, 1)], asked)
+    walk(unknown, [(10, 1), (11, 1)], asked, knows_orders=False)
+    assert [now for now, _, chosen in known.seen if chosen] == [at(10), at(11)]
+    assert [now for now, _, chosen in unknown.seen if chosen] == [at(10), at(14)]
 
 
 @pytest.mark.parametrize("days", [5, 20])
 def test_a_walk_ends_with_its_last_day(days: int) -> None:
     history = a_history()
-    year = year_of_orders(history, PolicySettings(), timedelta(minutes=15), datetime.min.time(), days)
+    year = year_of_orders(history, PolicySettings(), Clockwork(end_of(history, days)), time(9))
     first = history.lines[0].at.date()
     assert {
         line.at.date() < first + timedelta(days=days) for known in year.articles for line in known.lines
