@@ -19,10 +19,8 @@ def tune(
     shop: Annotated[str | None, typer.Option(help="Instead: what the database knows of this shop.")] = None,
     per_unit: Annotated[
         str, typer.Option(help="Customers per unit: numbers or all.", rich_help_panel=SETTINGS)
-    ] = "all,1,2,5",
-    wait: Annotated[
-        str, typer.Option(help="Minutes between two batches.", rich_help_panel=SETTINGS)
-    ] = "15,60",
+    ] = "all,1,2",
+    wait: Annotated[str, typer.Option(help="Minutes between two batches.", rich_help_panel=SETTINGS)] = "60",
     min_inventory: Annotated[
         str, typer.Option("--min", help="Minimum inventory.", rich_help_panel=SETTINGS)
     ] = "1",

@@ -27,8 +27,8 @@ WALKED = (
 class Ranges:
     """Values separated by commas; every combination is a setting. `rules` adds to, or changes, DEFAULT_RULES."""
 
-    per_unit: str = "all,1,2,5"
-    wait: str = "15,60"
+    per_unit: str = "all,1,2"
+    wait: str = "60"
     min_inventory: str = "1"
     rules: Mapping[str, str] = field(default_factory=dict)
 

@@ -22,7 +22,7 @@ class Outcome:
     pace: Pace
     figures: Figures
     is_own: bool
-    seconds: float = 0.0
+    cpu_seconds: float = 0.0
 
     def as_row(self) -> dict[str, Any]:
         """The figures with stable names."""
@@ -45,7 +45,7 @@ class Outcome:
             "median_held_hours": round(known.median_held / HOUR, 3),
             "mean_held_hours": round(known.mean_held / HOUR, 3),
             "deliveries": known.deliveries,
-            "seconds": round(self.seconds, 2),
+            "cpu_seconds": round(self.cpu_seconds, 2),
         }
 
 
