@@ -552,7 +552,8 @@ CREATE UNLOGGED TABLE public.release_decision (
     released_count bigint DEFAULT 0 NOT NULL,
     skipped_count bigint DEFAULT 0 NOT NULL,
     passed_count bigint DEFAULT 0 NOT NULL,
-    is_proposed boolean DEFAULT false NOT NULL
+    is_proposed boolean DEFAULT false NOT NULL,
+    batch_id bigint
 );
 
 COMMENT ON TABLE public.release_decision IS 'Work table of one release: a row per variant it looks at. Emptied before each.';
@@ -947,6 +948,9 @@ ALTER TABLE ONLY public.profile
 
 ALTER TABLE ONLY public.rejected_row
     ADD CONSTRAINT rejected_row_pkey PRIMARY KEY (shop_id, snapshot_id, line_number);
+
+ALTER TABLE ONLY public.release_decision
+    ADD CONSTRAINT release_decision_pkey PRIMARY KEY (shop_id, variant_id);
 
 ALTER TABLE ONLY public.report_activity
     ADD CONSTRAINT report_activity_pkey PRIMARY KEY (shop_id, report_on, variant_id);

@@ -5,13 +5,14 @@ import sys
 import typer
 
 from include.cli.database import db
+from include.cli.decisions import simulate, why
 from include.cli.flow_files import flows
 from include.cli.local import demo, replay, stack
 from include.cli.report_tables import reports
 from include.cli.sending import channels, delivery, messages
 from include.cli.stock import feed, snapshots
 from include.cli.tuning import tune
-from include.cli.waiting import subscriptions, unsubscribe_by_token, why
+from include.cli.waiting import subscriptions, unsubscribe_by_token
 from include.errors import RestockError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -33,6 +34,7 @@ app.command("replay")(replay)
 app.command("tune")(tune)
 app.command("unsubscribe")(unsubscribe_by_token)
 app.command("why")(why)
+app.command("simulate")(simulate)
 
 
 def main() -> None:

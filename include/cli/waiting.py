@@ -72,11 +72,3 @@ def unsubscribe_by_token(token: str) -> None:
     with open_database() as engine:
         is_new = unsubscribe(engine, token, present())
     console.print("Nothing more is sent to this address." if is_new else "It was unsubscribed before.")
-
-
-def why(subscription: int) -> None:
-    """Say in one sentence why a request stands where it stands."""
-    from include.services.why import explain_request
-
-    with open_database() as engine:
-        console.print(explain_request(engine, subscription), markup=False)

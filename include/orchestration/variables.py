@@ -1,10 +1,14 @@
 """The rules as Airflow Variables: created with their defaults when missing, edited by people in the UI."""
 
+from datetime import UTC, datetime
+from typing import Any
+
 from airflow.sdk import Variable
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from include.domain.rules import VARIABLE_PREFIX, describe_variables
+from include.domain.rules import VARIABLE_PREFIX, describe_variables, parse_rule_set
 from include.errors import TemporaryError
+from include.orchestration.connections import open_database
 
 
 def create_missing_variables() -> list[str]:
@@ -25,6 +29,18 @@ def create_missing_variables() -> list[str]:
 def read_rule_variables() -> dict[str, str]:
     """The text of every rule's Variable, unvalidated; one that can't be read never falls to its default."""
     return {name: _read(name) for name in describe_variables()}
+
+
+def store_rules(is_dry_run: bool) -> dict[str, Any]:
+    """Make the Variables the rule set in force; a dry run only checks them."""
+    from include.services.rules import store_rule_set
+
+    if is_dry_run:
+        parse_rule_set(read_rule_variables())
+        return {}
+    create_missing_variables()
+    with open_database() as engine:
+        return store_rule_set(engine, read_rule_variables(), now=datetime.now(UTC))
 
 
 def _read(name: str) -> str:

@@ -4,6 +4,7 @@ A look at the due variants has two halves: `look` fills the work tables with how
 makes it so. A dry run, a simulation and an approval use the same first half.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,12 +13,12 @@ from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
 from include.domain.flow import BACK_IN_STOCK_METRIC
-from include.domain.rules import RuleSet
+from include.domain.rules import RuleSet, parse_rule_set
 from include.domain.variant_rules import VariantRules
 from include.domain.wake import RELEASE, flow_target
 from include.services import proposals
 from include.services.due import wake
-from include.services.rules import read_rule_set
+from include.services.rules import put_in_force, read_rule_set
 
 LARGEST_PREVIEW = 50
 
@@ -54,18 +55,21 @@ def release_due(engine: Engine, rule_set_id: int, run_id: str, now: datetime) ->
         return carry_out(connection, given)
 
 
-def preview_due(engine: Engine, rule_set_id: int, run_id: str, now: datetime) -> dict[str, Any]:
-    """What `release_due` would do now: counts, and the largest batches without people; nothing is written."""
+def preview_due(
+    engine: Engine, values: Mapping[str, str | None], run_id: str, now: datetime
+) -> dict[str, Any]:
+    """What a run would do now under these Variables: counts, and the largest batches without people.
+
+    It decides as `release_due` does, and nothing of it is written (SEMANTICS 4.10).
+    """
+    rules = parse_rule_set(values)
     with engine.connect() as connection, connection.begin() as transaction:
         run_query(connection, "release.lock_release")
-        rules = read_rule_set(connection, rule_set_id)
+        proposals.expire_unanswered(connection, now)
+        rule_set_id, _ = put_in_force(connection, rules, now)
         look(connection, Look(rule_set_id, rules, run_id, now, seed=run_id))
-        rows = run_query(connection, "release.preview_decisions", most=LARGEST_PREVIEW).mappings().all()
-        preview: dict[str, Any] = {
-            **_summarize(connection),
-            "dry_run": True,
-            "variants": [dict(row) for row in rows],
-        }
+        rows = run_query(connection, "release.preview_decisions", most=LARGEST_PREVIEW).mappings()
+        preview = {**_summarize(connection), "dry_run": True, "variants": [dict(row) for row in rows]}
         transaction.rollback()
     return preview
 
@@ -107,7 +111,7 @@ def carry_out(connection: Connection, given: Look) -> dict[str, int]:
         counts["released"] = _release(connection, counts["released"], named)
         _wake_flows(connection)
     run_query(connection, "release.skip_unreachable", now=given.now)
-    run_query(connection, "release.note_passed_over", run_id=given.run_id)
+    run_query(connection, "release.note_passed_over")
     run_query(connection, "release.reschedule", now=given.now)
     wake(connection, RELEASE)
     return counts
@@ -130,7 +134,7 @@ def _choose(connection: Connection, telling: list[str], now: datetime) -> None:
 
 
 def _release(connection: Connection, planned: int, named: dict[str, Any]) -> int:
-    released = run_query(connection, "release.release_people", metric=BACK_IN_STOCK_METRIC, **named)
+    released = run_query(connection, "release.release_people", metric=BACK_IN_STOCK_METRIC, now=named["now"])
     count = int(released.scalar_one())
     if count != planned:
         run_query(connection, "release.correct_counts", run_id=named["run_id"])

@@ -21,13 +21,19 @@ def store_rule_set(engine: Engine, values: Mapping[str, str | None], now: dateti
     """
     rules = parse_rule_set(values)
     with engine.begin() as connection:
-        run_query(connection, "rules.lock_rules")
-        newest = run_query(connection, "rules.find_newest").one_or_none()
-        if newest is not None and newest.rules == rules.model_dump(mode="json"):
-            return {"rule_set_id": newest.rule_set_id, "is_new": False}
-        rule_set_id = insert_rule_set(connection, rules, now)
-        _judge_again(connection, rules, now)
-        return {"rule_set_id": rule_set_id, "is_new": True}
+        rule_set_id, is_new = put_in_force(connection, rules, now)
+    return {"rule_set_id": rule_set_id, "is_new": is_new}
+
+
+def put_in_force(connection: Connection, rules: RuleSet, now: datetime) -> tuple[int, bool]:
+    """The id under which these rules hold from now on, and whether they differ from those before."""
+    run_query(connection, "rules.lock_rules")
+    newest = run_query(connection, "rules.find_newest").one_or_none()
+    if newest is not None and newest.rules == rules.model_dump(mode="json"):
+        return newest.rule_set_id, False
+    rule_set_id = insert_rule_set(connection, rules, now)
+    _judge_again(connection, rules, now)
+    return rule_set_id, True
 
 
 def rules_in_force(connection: Connection, now: datetime) -> tuple[int, RuleSet]:

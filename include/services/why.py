@@ -1,38 +1,125 @@
-"""Why a request stands where it stands, in one sentence (SEMANTICS 4.8)."""
+"""Why a request, a person, a variant or a batch stands where it stands: a sentence and its numbers (SEMANTICS 4.8)."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, Row
+from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
+from include.domain.request import fold_email
+from include.domain.variant_rules import VariantRules
 from include.errors import NotFound
 
+MOST_REQUESTS = 50
 HOLDS = {
     "absent": "the variant is missing from the last full pull, so nobody is told until it is seen again",
     "stale_stock": "the last look at the stock is too old or was refused, so nobody is told until a fresh one",
     "no_live_message": "no flow has a live message, so a release would tell nobody",
     "in_flight": "people released before are still to be told, and they come first",
+    "invited": "people told before may still buy what there is, and they come first",
+    "nothing_added": "nothing was added to the stock since the last batch",
+    "does_not_fit": "who is next wants more units than there is room for, and is not overtaken",
     "waiting_time": "the wait between two batches has not ended",
+    "awaiting_approval": "the next batch is so large that a person has to approve it first",
+    "declined": "a person declined the batch, or nobody answered in time, and the wait has not passed",
+}
+SIZES = ("units", "basis_units", "customers_per_unit", "allowed_count", "in_flight_count", "invited_count")
+PASSED = {
+    "wants_more": "it wants {row.wanted_quantity} units, more than there were, so the others went on without it",
+    "does_not_fit": "it wants {row.wanted_quantity} units, more than the batch still had room for",
 }
 
 
-def explain_request(engine: Engine, subscription_id: int) -> str:
-    """One sentence for one request; raises NotFound."""
+@dataclass(frozen=True)
+class Explanation:
+    """One sentence for people, and the numbers behind it; neither holds an address."""
+
+    sentence: str
+    numbers: dict[str, Any]
+
+
+def explain_request(engine: Engine, subscription_id: int) -> Explanation:
+    """Why one request was or was not told; raises NotFound."""
     with engine.connect() as connection:
-        row = run_query(connection, "request.explain_request", subscription_id=subscription_id).one_or_none()
+        return _explain_request(connection, subscription_id)
+
+
+def explain_person(
+    engine: Engine, shop_id: str, email: str | None = None, profile_id: int | None = None
+) -> list[Explanation]:
+    """The same for every request of a person, the newest first; raises NotFound without repeating the address."""
+    key = fold_email(email) if email else None
+    with engine.connect() as connection:
+        found = run_query(
+            connection, "why.find_person", shop_id=shop_id, profile_id=profile_id, email_key=key
+        )
+        person = found.scalars().first()
+        if person is None:
+            raise NotFound(f"Shop '{shop_id}' knows nobody with this address or profile id.")
+        ids = run_query(
+            connection, "why.list_requests", shop_id=shop_id, profile_id=person, most=MOST_REQUESTS
+        )
+        return [_explain_request(connection, subscription_id) for subscription_id in ids.scalars().all()]
+
+
+def explain_variant(engine: Engine, shop_id: str, variant_id: str) -> Explanation:
+    """What holds a variant's queue, and by which rules; raises NotFound."""
+    with engine.connect() as connection:
+        row = run_query(
+            connection, "why.explain_variant", shop_id=shop_id, variant_id=variant_id
+        ).one_or_none()
+    if row is None:
+        raise NotFound(f"Nothing is known of the stock of variant '{variant_id}' in shop '{shop_id}'.")
+    per_unit = row.rules.get("customers_per_unit", "all")
+    sentence = (
+        f"Variant '{variant_id}' has {row.units} units, {row.waiting_count} wait and {row.in_flight_count} are "
+        f"released but not told yet; {_variant_state(row)}. Rules: from {row.rules.get('min_inventory', 1)} units, "
+        f"{per_unit} per unit{_origins(row.rule_origins)}."
+    )
+    return Explanation(sentence, _numbers(row))
+
+
+def explain_batch(engine: Engine, batch_id: int) -> Explanation:
+    """How many a batch took and what decided it; raises NotFound."""
+    with engine.connect() as connection:
+        row = run_query(connection, "why.explain_batch", batch_id=batch_id).one_or_none()
+    if row is None:
+        raise NotFound(f"No batch has the id {batch_id}. The report 'batches' lists them.")
+    sentence = (
+        f"Batch {batch_id} of variant '{row.variant_id}' {_batch_state(row)} {row.released_count} of "
+        f"{row.waiting_count} who waited at {_at(row.decided_at)}, {row.ordering} first: {_sizing(row)}"
+        f"{_left_out(row)}{_origins(row.rule_origins)}."
+    )
+    return Explanation(sentence, _numbers(row))
+
+
+def require_shop(engine: Engine, shop_id: str | None) -> str:
+    """The shop that is meant: the named one, or the only one; raises NotFound."""
+    with engine.connect() as connection:
+        known = list(run_query(connection, "rules.list_shops").scalars())
+    meant = [one for one in known if shop_id in (None, one)]
+    if len(meant) == 1:
+        return str(meant[0])
+    named = f"No shop is called '{shop_id}'" if shop_id else "Name the shop with --shop"
+    raise NotFound(f"{named}; there are: {', '.join(known) or 'none yet'}.")
+
+
+def _explain_request(connection: Connection, subscription_id: int) -> Explanation:
+    row = run_query(connection, "why.explain_request", subscription_id=subscription_id).one_or_none()
     if row is None:
         raise NotFound(
             f"No request has the id {subscription_id}. `restock subscriptions export` lists who waits."
         )
-    return f"Request {subscription_id} for variant '{row.variant_id}' {_explain(row)}."
+    sentence = f"Request {subscription_id} for variant '{row.variant_id}' {_explain(row)}."
+    return Explanation(sentence, _numbers(row))
 
 
 def _explain(row: Row[Any]) -> str:
     if row.state == "notified":
-        return f"was told at {_at(row.notified_at)}; {_batch(row)}"
+        return f"was told at {_at(row.notified_at)}; {_own_batch(row)}"
     if row.state == "released":
-        return f"was released and its message is {_message(row)}; {_batch(row)}"
+        return f"was released and its message is {_message(row)}; {_own_batch(row)}"
     if row.state == "waiting":
         return f"waits at place {row.place}: {_waiting(row)}"
     if row.state == "skipped":
@@ -51,21 +138,16 @@ def _message(row: Row[Any]) -> str:
     return f"{row.message_state}{waits_for}"
 
 
-def _batch(row: Row[Any]) -> str:
-    per_unit = row.batch_per_unit or "all"
-    allowed = (
-        f" - {row.batch_in_flight} in flight = {row.batch_allowed}" if row.batch_allowed is not None else ""
-    )
-    return (
-        f"batch {row.batch_id} of {_at(row.decided_at)} took {row.batch_released} of {row.batch_waiting} who waited: "
-        f"{row.batch_units} units x {per_unit} per unit{allowed}"
-    )
+def _own_batch(row: Row[Any]) -> str:
+    counts = f"{row.batch_released_count} of {row.batch_waiting_count} who waited, {row.batch_ordering} first"
+    sizing = _sizing(row, "batch_") + _origins(row.batch_rule_origins)
+    return f"batch {row.batch_id} of {_at(row.decided_at)} took {counts}: {sizing}"
 
 
 def _waiting(row: Row[Any]) -> str:
     if not row.is_known_variant:
         return "no catalog knows this variant yet"
-    if not row.is_open:
+    if not row.is_open or row.hold_reason == "closed":
         again = (
             " after it sold out again before the message left" if row.reason == "out_of_stock_again" else ""
         )
@@ -74,18 +156,69 @@ def _waiting(row: Row[Any]) -> str:
         return f"it asked for the next restock after {_at(row.restock_after)}, and none has come since"
     if row.not_before is not None and (row.next_check_at is None or row.not_before >= row.next_check_at):
         return f"it was told about this variant less than 24 hours ago; next look at {_at(row.not_before)}"
+    if row.reason in PASSED:
+        batch = f"batch {row.passed_batch_id} passed it over: " if row.passed_batch_id else ""
+        return batch + PASSED[row.reason].format(row=row) + f"; next look at {_at(row.next_check_at)}"
     if row.hold_reason in HOLDS:
         return HOLDS[row.hold_reason]
     return _between_batches(row)
 
 
 def _between_batches(row: Row[Any]) -> str:
-    if row.last_batch_at is None:
+    if row.last_batch_at is None or not row.was_in_last_batch:
         return f"{row.units} units are in stock and release looks at it at {_at(row.next_check_at)}"
+    ahead = row.last_batch_released_count + row.last_batch_skipped_count
     return (
-        f"the batch of {_at(row.last_batch_at)} took {row.last_batch_released}; {row.units} units are in stock and "
-        f"the next batch is decided at {_at(row.next_check_at)}"
+        f"it was at place {min(row.place + ahead, row.last_batch_waiting_count)}, and batch {row.last_batch_id} of "
+        f"{_at(row.last_batch_at)} took {row.last_batch_released_count} ({_sizing(row, 'last_batch_')}); "
+        f"{row.units} units are in stock and the next batch is decided at {_at(row.next_check_at)}"
     )
+
+
+def _sizing(row: Row[Any], prefix: str = "") -> str:
+    number = {name: row._mapping[prefix + name] for name in SIZES}
+    basis = number["basis_units"] if number["basis_units"] is not None else number["units"]
+    size = f"{basis} units x {number['customers_per_unit'] or 'all'} per unit"
+    if number["allowed_count"] is None:
+        return size
+    invited = f" - {number['invited_count']} invited" if number["invited_count"] else ""
+    return f"{size} - {number['in_flight_count']} in flight{invited} = {number['allowed_count']}"
+
+
+def _batch_state(row: Row[Any]) -> str:
+    if row.state == "released":
+        return "took"
+    answers = {"proposed": f"waits until {_at(row.answer_until)} for a person to let it tell"}
+    answered = f"was {row.state} at {_at(row.answered_at)} and would have told"
+    return answers.get(row.state, answered)
+
+
+def _left_out(row: Row[Any]) -> str:
+    counts = {"could not be reached": row.skipped_count, "were passed over": row.passed_count}
+    said = [f"{count} {what}" for what, count in counts.items() if count]
+    return f"; {' and '.join(said)}" if said else ""
+
+
+def _variant_state(row: Row[Any]) -> str:
+    if not row.is_open or row.units < row.rules.get("min_inventory", 1):
+        return "that is too few to tell anyone"
+    held = HOLDS.get(row.hold_reason or "", "nothing holds it back")
+    return f"{held}; next look at {_at(row.next_check_at)}" if row.next_check_at else held
+
+
+def _origins(origins: dict[str, str] | None) -> str:
+    if not origins:
+        return ""
+    return " (" + ", ".join(f"{rule} from {origin}" for rule, origin in sorted(origins.items())) + ")"
+
+
+def _numbers(row: Row[Any]) -> dict[str, Any]:
+    numbers = {name: value for name, value in row._mapping.items() if value is not None}
+    if "rules" in numbers:
+        numbers["rules"] = {
+            name: value for name, value in numbers["rules"].items() if name in VariantRules.model_fields
+        }
+    return numbers
 
 
 def _at(moment: datetime | None) -> str:

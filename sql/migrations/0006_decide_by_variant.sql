@@ -112,7 +112,9 @@ CREATE UNLOGGED TABLE release_decision (
     released_count bigint NOT NULL DEFAULT 0,
     skipped_count bigint NOT NULL DEFAULT 0,
     passed_count bigint NOT NULL DEFAULT 0,
-    is_proposed boolean NOT NULL DEFAULT false
+    is_proposed boolean NOT NULL DEFAULT false,
+    batch_id bigint,
+    PRIMARY KEY (shop_id, variant_id)
 );
 COMMENT ON TABLE release_decision IS 'Work table of one release: a row per variant it looks at. Emptied before each.';
 

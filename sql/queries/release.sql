@@ -14,47 +14,58 @@ WHERE run_id = :run_id;
 
 -- name: insert_batches
 -- A row per variant that releases people or proposes to, with everything that decided how many (SEMANTICS 4.8).
-INSERT INTO batch (
-    shop_id, variant_id, run_id, state, decided_at, cycle, rule_set_id, available, units, observed_at,
-    min_inventory, customers_per_unit, wait_minutes, ordering, rules, rule_origins, basis_units, waiting_count,
-    in_flight_count, invited_count, allowed_count, released_count, skipped_count, passed_count, seed,
-    proposal_id, next_release_at, answer_until
+WITH written AS (
+    INSERT INTO batch (
+        shop_id, variant_id, run_id, state, decided_at, cycle, rule_set_id, available, units, observed_at,
+        min_inventory, customers_per_unit, wait_minutes, ordering, rules, rule_origins, basis_units, waiting_count,
+        in_flight_count, invited_count, allowed_count, released_count, skipped_count, passed_count, seed,
+        proposal_id, next_release_at, answer_until
+    )
+    SELECT
+        shop_id,
+        variant_id,
+        :run_id,
+        CASE WHEN is_proposed THEN 'proposed' ELSE 'released' END,
+        :now,
+        cycle,
+        :rule_set_id,
+        available,
+        units,
+        observed_at,
+        min_inventory,
+        customers_per_unit,
+        wait_minutes,
+        ordering,
+        rules,
+        rule_origins,
+        basis_units,
+        waiting_count,
+        in_flight_count,
+        invited_count,
+        allowed_count,
+        released_count,
+        skipped_count,
+        passed_count,
+        CASE WHEN ordering = 'lottery' THEN seed END,
+        CAST(:proposal_id AS bigint),
+        CASE
+            WHEN NOT is_proposed AND customers_per_unit IS NOT NULL
+                THEN CAST(:now AS timestamptz) + make_interval(secs => wait_minutes * 60)
+        END,
+        CASE WHEN is_proposed THEN CAST(:now AS timestamptz) + make_interval(secs => approval_hours * 3600) END
+    FROM release_decision
+    WHERE released_count > 0
+    ORDER BY shop_id, variant_id
+    RETURNING
+        shop_id,
+        variant_id,
+        batch_id
 )
-SELECT
-    shop_id,
-    variant_id,
-    :run_id,
-    CASE WHEN is_proposed THEN 'proposed' ELSE 'released' END,
-    :now,
-    cycle,
-    :rule_set_id,
-    available,
-    units,
-    observed_at,
-    min_inventory,
-    customers_per_unit,
-    wait_minutes,
-    ordering,
-    rules,
-    rule_origins,
-    basis_units,
-    waiting_count,
-    in_flight_count,
-    invited_count,
-    allowed_count,
-    released_count,
-    skipped_count,
-    passed_count,
-    CASE WHEN ordering = 'lottery' THEN seed END,
-    CAST(:proposal_id AS bigint),
-    CASE
-        WHEN NOT is_proposed AND customers_per_unit IS NOT NULL
-            THEN CAST(:now AS timestamptz) + make_interval(secs => wait_minutes * 60)
-    END,
-    CASE WHEN is_proposed THEN CAST(:now AS timestamptz) + make_interval(secs => approval_hours * 3600) END
-FROM release_decision
-WHERE released_count > 0
-ORDER BY shop_id, variant_id;
+
+UPDATE release_decision AS decision
+SET batch_id = written.batch_id
+FROM written
+WHERE decision.shop_id = written.shop_id AND decision.variant_id = written.variant_id;
 
 -- name: release_people
 -- The chosen leave the queue and enter the flows; who was cancelled meanwhile does not.
@@ -63,17 +74,13 @@ WITH released AS (
     SET
         state = 'released',
         released_at = :now,
-        batch_id = batch.batch_id,
+        batch_id = decision.batch_id,
         reason = NULL
     FROM release_choice AS choice
-    JOIN batch
-        ON
-            batch.shop_id = choice.shop_id
-            AND batch.variant_id = choice.variant_id
-            AND batch.run_id = :run_id
-            AND batch.state = 'released'
+    JOIN release_decision AS decision USING (shop_id, variant_id)
     WHERE
         choice.verdict = 'released'
+        AND NOT decision.is_proposed
         AND subscription.shop_id = choice.shop_id
         AND subscription.subscription_id = choice.subscription_id
         AND subscription.state = 'waiting'
@@ -146,11 +153,9 @@ WHERE
 UPDATE subscription
 SET
     reason = choice.reason,
-    passed_batch_id = batch.batch_id
+    passed_batch_id = decision.batch_id
 FROM release_choice AS choice
 JOIN release_decision AS decision USING (shop_id, variant_id)
-LEFT JOIN batch
-    ON batch.shop_id = choice.shop_id AND batch.variant_id = choice.variant_id AND batch.run_id = :run_id
 WHERE
     choice.verdict = 'passed'
     AND NOT decision.is_proposed

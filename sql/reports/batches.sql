@@ -35,7 +35,9 @@ FROM batch
 JOIN shop USING (shop_id)
 LEFT JOIN variant ON variant.shop_id = batch.shop_id AND variant.variant_id = batch.variant_id
 LEFT JOIN message ON message.shop_id = batch.shop_id AND message.batch_id = batch.batch_id
-WHERE CAST(batch.decided_at AT TIME ZONE shop.time_zone AS date) BETWEEN :first_on AND :last_on
+WHERE
+    batch.state = 'released'
+    AND CAST(batch.decided_at AT TIME ZONE shop.time_zone AS date) BETWEEN :first_on AND :last_on
 GROUP BY batch.shop_id, batch.batch_id, shop.time_zone, variant.title
 ORDER BY batch.shop_id, batch.batch_id;
 

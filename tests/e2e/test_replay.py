@@ -168,9 +168,10 @@ def test_a_folder_with_another_walk_in_it_is_refused(
 
 def test_a_release_that_takes_too_many_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def take_twice_as_many(connection: Connection, name: str, /, **parameters: Any) -> CursorResult[Any]:
-        if name == "release.release_due":
-            parameters["customers_per_unit"] *= 2
-        return run_query(connection, name, **parameters)
+        result = run_query(connection, name, **parameters)
+        if name == "decide.decide_due":
+            connection.exec_driver_sql("UPDATE release_decision SET allowed_count = 2 * allowed_count")
+        return result
 
     monkeypatch.setattr(release, "run_query", take_twice_as_many)
     policy = PolicySettings(initial_days=3, cover_days=2, lead_days_min=2, lead_days_max=5)

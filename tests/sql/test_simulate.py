@@ -1,0 +1,67 @@
+"""What a restock would do, without doing it (SEMANTICS 4.10)."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from include.errors import ConfigurationError, NotFound
+from include.services.simulate import Assumption, simulate_restock
+from tests.builders import World, a_row
+from tests.sql.test_release_rules import snapshot_of
+
+
+@pytest.fixture
+def waiting(world: World) -> World:
+    world.use_flow()
+    world.set_rules(customers_per_unit=5)
+    world.sync(a_row("LAMP", 0))
+    world.ask_many("LAMP", 130)
+    return world
+
+
+def assume(units: int, sales_per_hour: float = 0.0, **rules: str) -> Assumption:
+    return Assumption("demo", "LAMP", units, rules, sales_per_hour)
+
+
+def test_4_10_a_simulation_writes_nothing(waiting: World) -> None:
+    before = snapshot_of(waiting)
+    assert simulate_restock(waiting.engine, assume(20), waiting.now).batches
+    assert snapshot_of(waiting) == before
+
+
+def test_4_10_a_simulation_names_batches_places_and_times_under_assumed_sales(waiting: World) -> None:
+    result = simulate_restock(waiting.engine, assume(20, sales_per_hour=18), waiting.now)
+    (first, second) = result.batches
+    assert (first.decided_at, first.units, first.first_place) == (waiting.now, 20, 1)
+    assert first.subscription_ids == tuple(range(1, 101))
+    assert (second.decided_at, second.units) == (waiting.now + timedelta(hours=1), 2)
+    assert (second.first_place, len(second.subscription_ids)) == (101, 10)
+    assert (result.end, result.still_waiting) == ("closed", 20)
+
+
+def test_4_10_assumed_rules_hold_over_every_other(waiting: World) -> None:
+    waiting.set_rules(rule_overrides=[{"variant": "LAMP", "rules": {"customers_per_unit": 9}}])
+    rules = {"customers_per_unit": "2", "wait_minutes": "30"}
+    result = simulate_restock(waiting.engine, assume(60, **rules), waiting.now)
+    assert [len(batch.subscription_ids) for batch in result.batches] == [120, 10]
+    assert result.batches[1].decided_at == waiting.now + timedelta(minutes=30)
+    assert simulate_restock(waiting.engine, assume(4, min_inventory="5"), waiting.now).end == "closed"
+
+
+def test_4_10_a_simulation_tells_whom_the_real_restock_tells(waiting: World) -> None:
+    simulated = simulate_restock(waiting.engine, assume(7), waiting.now).batches[0]
+    waiting.sync(a_row("LAMP", 7))
+    waiting.release()
+    released = waiting.query(
+        "SELECT subscription_id FROM subscription WHERE state = 'released' ORDER BY subscribed_at"
+    )
+    assert tuple(row.subscription_id for row in released) == simulated.subscription_ids
+
+
+def test_4_10_what_can_t_be_simulated_says_so(waiting: World) -> None:
+    with pytest.raises(NotFound, match="variant 'VASE'"):
+        simulate_restock(waiting.engine, Assumption("demo", "VASE", 3, {}), waiting.now)
+    with pytest.raises(ConfigurationError, match="min_inventory is '0', allowed is a whole number from 1"):
+        simulate_restock(waiting.engine, assume(3, min_inventory="0"), waiting.now)
