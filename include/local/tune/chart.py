@@ -40,7 +40,15 @@ def draw(comparison: Comparison) -> altair.TopLevelMixin:
     colour = altair.Color(
         "whose:N", title=None, scale=altair.Scale(domain=list(COLOURS), range=list(COLOURS.values()))
     )
-    points = altair.Chart(rows).mark_point(filled=True, size=70, opacity=0.85).encode(x=x, y=y, color=colour)
+    shape = altair.Shape(
+        "whose:N", title=None, scale=altair.Scale(domain=list(COLOURS), range=["circle", "diamond"])
+    )
+    size = altair.condition("datum.whose == 'others'", altair.value(170), altair.value(70))
+    points = (
+        altair.Chart(rows)
+        .mark_point(filled=True, opacity=0.85)
+        .encode(x=x, y=y, color=colour, shape=shape, size=size)
+    )
     names = (
         altair.Chart(rows)
         .mark_text(align="left", dx=8, dy=-6, fontSize=11, color=GREY)

@@ -3,9 +3,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from include.cli import app
+from include.settings import PROJECT_HOME
 from tests.unit.tune.histories import a_history
 
 
@@ -36,3 +38,9 @@ def test_tune_shows_settings_side_by_side_and_names_the_best(tmp_path: Path) -> 
 
 def test_tune_wants_one_history() -> None:
     assert "Give either --orders FILE or --shop SHOP." in str(CliRunner().invoke(app, ["tune"]).exception)
+
+
+def test_the_documentation_names_every_option() -> None:
+    documented = (PROJECT_HOME / "docs" / "tuning.md").read_text(encoding="utf-8")
+    options = {name for option in get_command(app).commands["tune"].params for name in option.opts}
+    assert {name for name in options if name.startswith("--") and name not in documented} == set()
