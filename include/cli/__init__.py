@@ -11,6 +11,7 @@ from include.cli.local import demo, replay, stack
 from include.cli.report_tables import reports
 from include.cli.sending import channels, delivery, messages
 from include.cli.stock import feed, snapshots
+from include.cli.tuning import tune
 from include.cli.waiting import subscriptions, unsubscribe_by_token
 from include.errors import RestockError
 
@@ -30,6 +31,7 @@ for name, group in {
 }.items():
     app.add_typer(group, name=name)
 app.command("replay")(replay)
+app.command("tune")(tune)
 app.command("unsubscribe")(unsubscribe_by_token)
 app.command("why")(why)
 app.command("simulate")(simulate)

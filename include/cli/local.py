@@ -6,7 +6,14 @@ from typing import Annotated
 
 import typer
 
-from include.cli.parts import command_group, console, open_database, present, register_shop_of_file
+from include.cli.parts import (
+    command_group,
+    console,
+    name_and_value,
+    open_database,
+    present,
+    register_shop_of_file,
+)
 from include.settings import load_settings
 
 stack = command_group("The local stack: Postgres, Airflow, mail sink, demo shop.")
@@ -79,11 +86,22 @@ def replay(
     min_inventory: int = 1,
     customers_per_unit: Annotated[str, typer.Option(help="A number, or all.")] = "1",
     wait_minutes: float = 60.0,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Another rule, such as sizing=wanted_units; repeatable."),
+    ] = None,
+    all_options: Annotated[
+        bool, typer.Option("--all-options", help="Every rule that the audit judges, switched on.")
+    ] = False,
 ) -> None:
     """Walk an order history through the services and judge from outside who was told wrongly."""
-    from include.domain.rules import parse_rule_set
-    from include.local.replay import ReplayOptions
+    from include.domain.rules import VARIABLE_PREFIX, parse_rule_set
+    from include.local.replay import ALL_OPTIONS, ReplayOptions
     from include.local.replay import replay as walk
+
+    given = {
+        name.removeprefix(VARIABLE_PREFIX): value for name, value in name_and_value("--rule", rule).items()
+    }
 
     rules = parse_rule_set(
         {
@@ -99,6 +117,7 @@ def replay(
         min_inventory=rules.min_inventory,
         customers_per_unit=rules.people_allowed(),
         wait_minutes=rules.wait_minutes,
+        other_rules=(ALL_OPTIONS if all_options else {}) | given,
     )
     result = walk(options)
     console.print(json.dumps(result.as_json(), indent=2) if as_json else result.as_text(), markup=False)

@@ -1,9 +1,9 @@
 """What the commands share: the terminal, the clock, the database, the shops."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -46,3 +46,12 @@ def register_shop_of_file(engine: Engine, shop_id: str) -> None:
     shop = read_shops_file(load_settings().shops_file).find(shop_id)
     with engine.begin() as connection:
         register_shop(connection, shop, present())
+
+
+def name_and_value(option: str, given: Iterable[str] | None) -> dict[str, Any]:
+    """Repeated NAME=VALUE options as a dictionary."""
+    pairs = [text.partition("=") for text in given or ()]
+    for name, sign, _ in pairs:
+        if not sign:
+            raise typer.BadParameter(f"{option} {name} has no '='; it is NAME=VALUE.")
+    return {name: value for name, _, value in pairs}

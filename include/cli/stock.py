@@ -3,12 +3,12 @@
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from include.cli.parts import ShopId, command_group, console, open_database, present
+from include.cli.parts import ShopId, command_group, console, name_and_value, open_database, present
 from include.domain.shop import Shop
 from include.settings import load_settings
 
@@ -108,13 +108,13 @@ def feed_check(
     known = _shop_of_file(shop) if shop else None
     settings = {
         "format": format,
-        "fields": _pairs("--field", field) if field else None,
+        "fields": name_and_value("--field", field) if field else None,
         "item": item,
         "encoding": encoding,
         "allow_private": allow_private,
     }
     before = feed_to_check(baseline, settings, known) if baseline else None
-    rules = parse_rule_set(_pairs("--rule", rule))
+    rules = parse_rule_set(name_and_value("--rule", rule))
     verdict = check_feed(feed_to_check(address, settings, known), before, rules, present(), Path.cwd())
     if as_json:
         typer.echo(json.dumps(verdict.as_json(), indent=2))
@@ -130,14 +130,6 @@ def _shop_of_file(shop_id: str) -> Shop:
     from include.catalog.shops import read_shops_file
 
     return read_shops_file(load_settings().shops_file).find(shop_id)
-
-
-def _pairs(option: str, given: Iterable[str] | None) -> dict[str, Any]:
-    pairs = [text.partition("=") for text in given or ()]
-    for name, sign, _ in pairs:
-        if not sign:
-            raise typer.BadParameter(f"{option} {name} has no '='; it is NAME=VALUE.")
-    return {name: value for name, _, value in pairs}
 
 
 def _print_rejects(rejects: Iterable[tuple[int, str, str]], count: int) -> None:

@@ -96,7 +96,12 @@ def test_every_direct_dependency_is_declared() -> None:
         for line in (PROJECT_HOME / "requirements.in").read_text().splitlines()
         if line and not line.startswith("#")
     }
-    import_names = {"pyyaml": "yaml", "universal_pathlib": "upath", "apache_airflow": "airflow"}
+    import_names = {
+        "vl_convert_python": "vl_convert",
+        "pyyaml": "yaml",
+        "universal_pathlib": "upath",
+        "apache_airflow": "airflow",
+    }
     known = {import_names.get(name, name) for name in declared} | {"include", "benchmarks", "dags"}
     used = {
         name.split(".")[0]

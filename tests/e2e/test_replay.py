@@ -21,7 +21,7 @@ from sqlalchemy import Connection, CursorResult
 
 from include.db.queries import run_query
 from include.errors import ConfigurationError
-from include.local.replay import PolicySettings, ReplayOptions, ReplayResult, replay
+from include.local.replay import ALL_OPTIONS, PolicySettings, ReplayOptions, ReplayResult, replay
 from include.local.replay.audit import Audit, audit_folder
 from include.local.replay.evidence import MAIL, Mail, read_feeds, read_mails, read_requests, units_by_time
 from include.services import release
@@ -168,14 +168,31 @@ def test_a_folder_with_another_walk_in_it_is_refused(
 
 def test_a_release_that_takes_too_many_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def take_twice_as_many(connection: Connection, name: str, /, **parameters: Any) -> CursorResult[Any]:
-        if name == "release.release_due":
-            parameters["customers_per_unit"] *= 2
-        return run_query(connection, name, **parameters)
+        result = run_query(connection, name, **parameters)
+        if name == "decide.decide_due":
+            connection.exec_driver_sql("UPDATE release_decision SET allowed_count = 2 * allowed_count")
+        return result
 
     monkeypatch.setattr(release, "run_query", take_twice_as_many)
     policy = PolicySettings(initial_days=3, cover_days=2, lead_days_min=2, lead_days_max=5)
     result = replay(ReplayOptions(a_history(tmp_path / "orders.csv.gz"), days=15, policy=policy))
     assert set(faults(result.audit)) == {"over_bound"}
+
+
+def test_with_every_option_on_a_history_is_walked_without_a_violation(tmp_path: Path) -> None:
+    policy = PolicySettings(initial_days=3, cover_days=2, lead_days_min=2, lead_days_max=5)
+    orders = a_history(tmp_path / "orders.csv.gz")
+    result = replay(ReplayOptions(orders, min_inventory=2, policy=policy, other_rules=ALL_OPTIONS))
+    assert result.violations == 0, result.as_text()
+    assert result.audit.restocks == result.figures.counts["events"] > 50
+    assert result.audit.told > 300
+    assert result.audit.full_batches > 10
+
+
+@pytest.mark.parametrize("rule", ["approval_above", "min_out_minutes"])
+def test_a_rule_that_the_audit_does_not_judge_is_refused(tmp_path: Path, rule: str) -> None:
+    with pytest.raises(ConfigurationError, match="does not judge this; allowed are min_restock"):
+        ReplayOptions(tmp_path / "orders.csv", other_rules={rule: "1"})
 
 
 def test_a_replay_that_is_interrupted_leaves_nothing_behind(

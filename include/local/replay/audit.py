@@ -6,23 +6,26 @@ of their time (at one moment: requests, then the feed, then mails):
 
 told_twice      the person's request had its answer before, or the last answer is less than 24 hours old
 unasked         the person never asked for the article
-below_minimum   by the last feed before the mail, fewer units were there than the minimum
-over_bound      more mails than units x customers per unit. A batch begins with the first mail after the
-                wait of the batch before it and has the units of the last feed before that mail
-out_of_order    somebody who had asked earlier, and could be told, was still waiting
+below_minimum   by the feeds before the mail, the article was not open: too few units, too small a return, or
+                not yet confirmed
+over_bound      more mails, or wanted units, than units x customers per unit less those invited lately. A batch
+                begins with the first mail after the wait of the batch before it and has the units of the last
+                feed before that mail
+out_of_order    somebody who had asked earlier, could be told and would have fitted was still waiting (judged
+                for the order 'oldest' only)
 left_out        a feed showed units and the wait was over, and by the next feed fewer were told than waited
-                and than units x customers per unit
+                and than the bound allowed
 """
 
 from bisect import bisect_left, bisect_right
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import pairwise
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 
+from include.local.replay.audit_stock import ArticleStock
 from include.local.replay.evidence import (
     Feed,
     Mail,
@@ -97,8 +100,14 @@ class Batch:
     """Mails about one article that belong together, and how many there may be; None: any number."""
 
     begun_at: datetime
+    units: int
     allowed: int | None
-    size: int = 0
+    taken: list[tuple[datetime, int]] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """People, or wanted units where these fill a batch."""
+        return sum(size for _, size in self.taken)
 
 
 class ArticleAudit:
@@ -115,8 +124,9 @@ class ArticleAudit:
         self._sku = sku
         self._rules = rules
         self._feed_times = feed_times
-        self._units = units
+        self._stock = ArticleStock(rules, feed_times, units)
         self._found = found
+        self._invited: deque[tuple[datetime, int]] = deque()
         self._queue: dict[str, Request] = {}
         self._told_at: dict[str, datetime] = {}
         self._batch: Batch | None = None
@@ -125,7 +135,7 @@ class ArticleAudit:
 
     def judge(self, requests: Sequence[Request], mails: Sequence[Mail]) -> None:
         """Go through everything that happened to the article."""
-        self._count_restocks()
+        self._found.restocks += self._stock.restocks
         events: list[tuple[datetime, int, Request | Mail]] = [(r.taken_at, REQUEST, r) for r in requests]
         events += [(mail.at, MAIL, mail) for mail in mails]
         events.sort(key=itemgetter(0, 1))
@@ -135,22 +145,16 @@ class ArticleAudit:
             next_feed = self._pass_feeds(next_feed, up_to(self._feed_times, at))
             if isinstance(event, Mail):
                 self._judge_mail(event)
-            elif event.address not in self._queue:
-                self._queue[event.address] = event
+            else:
+                self._join(event)
         self._pass_feeds(next_feed, len(self._feed_times))
         self._settle_owed()
         self._found.still_waiting += len(self._queue)
 
-    def _units_at(self, moment: datetime) -> int:
-        place = bisect_right(self._units, moment, key=itemgetter(0))
-        return max(0, self._units[place - 1][1]) if place else 0
-
-    def _is_open(self, moment: datetime) -> bool:
-        return self._units_at(moment) >= self._rules.min_inventory
-
-    def _count_restocks(self) -> None:
-        levels = [units >= self._rules.min_inventory for _, units in self._units]
-        self._found.restocks += sum(not before and after for before, after in pairwise(levels))
+    def _join(self, request: Request) -> None:
+        """A second request while one is open keeps the first place and brings its own wish."""
+        known = self._queue.get(request.address, request)
+        self._queue[request.address] = known._replace(wanted=request.wanted)
 
     def _judge_mail(self, mail: Mail) -> None:
         request = self._queue.pop(mail.address, None)
@@ -162,14 +166,13 @@ class ArticleAudit:
         self._told_at[mail.address] = mail.at
         self._answered += 1
         self._found.waits.append(mail.at - request.asked_at)
-        if not self._is_open(mail.at):
-            seen = self._units_at(mail.at)
-            self._blame(
-                "below_minimum", mail, f"was sent at {seen} units, {self._rules.min_inventory} allow it"
-            )
+        if not self._stock.is_open(mail.at):
+            seen = self._stock.units_at(mail.at)
+            self._blame("below_minimum", mail, f"was sent at {seen} units, when the article was not open")
             return
-        self._judge_order(mail, request)
-        self._judge_bound(mail)
+        batch = self._batch_of(mail.at)
+        self._judge_order(mail, request, batch)
+        self._judge_bound(mail, request, batch)
 
     def _blame_needless(self, mail: Mail) -> None:
         if mail.address in self._told_at:
@@ -177,30 +180,64 @@ class ArticleAudit:
         else:
             self._blame("unasked", mail, "answers no request")
 
-    def _judge_order(self, mail: Mail, request: Request) -> None:
+    def _batch_of(self, moment: datetime) -> Batch:
+        if self._batch is None or moment >= self._batch.begun_at + self._rules.wait:
+            self._batch = Batch(moment, self._stock.units_at(moment), self._allowed(moment))
+            self._found.batches += 1
+        return self._batch
+
+    def _size_of(self, request: Request) -> int:
+        return request.wanted if self._rules.sizing == "wanted_units" else 1
+
+    def _judge_order(self, mail: Mail, request: Request, batch: Batch) -> None:
+        """Whoever asked first is told first; other orders are not judged."""
+        if self._rules.ordering != "oldest":
+            return
         for other in self._queue.values():
             if other.asked_at >= request.asked_at:
                 return
-            if self._may_be_told_from(other) <= mail.at:
+            if self._may_be_told_from(other) <= mail.at and self._had_room(other, batch):
                 asked = f"{request.asked_at:%Y-%m-%d %H:%M}", f"{other.asked_at:%Y-%m-%d %H:%M}"
                 self._blame("out_of_order", mail, f"answers a request of {asked[0]} before one of {asked[1]}")
                 return
 
-    def _judge_bound(self, mail: Mail) -> None:
-        if self._batch is None or mail.at >= self._batch.begun_at + self._rules.wait:
-            self._batch = Batch(mail.at, self._allowed(mail.at))
-            self._found.batches += 1
-        batch = self._batch
-        batch.size += 1
-        if batch.allowed is None:
-            return
-        self._found.full_batches += batch.size == batch.allowed
-        if batch.size == batch.allowed + 1:
-            self._blame("over_bound", mail, f"is one more than the {batch.allowed} of its batch")
+    def _had_room(self, other: Request, batch: Batch) -> bool:
+        """Whether a wish fitted when its turn was; one that does not ends the batch unless it is overtaken."""
+        if self._rules.sizing == "people":
+            return True
+        if other.wanted > batch.units:
+            return False
+        if batch.allowed is None or not self._rules.allow_overtaking:
+            return True
+        taken = sum(size for asked_at, size in batch.taken if asked_at < other.asked_at)
+        return other.wanted <= batch.allowed - taken
+
+    def _judge_bound(self, mail: Mail, request: Request, batch: Batch) -> None:
+        size, before = self._size_of(request), batch.size
+        batch.taken.append((request.asked_at, size))
+        self._invited.append((mail.at, size))
+        if self._rules.sizing == "wanted_units" and size > batch.units:
+            self._blame("over_bound", mail, f"answers a wish for {size} of {batch.units} units")
+        elif batch.allowed is not None:
+            self._found.full_batches += batch.size == batch.allowed
+            if before <= batch.allowed < batch.size:
+                self._blame("over_bound", mail, f"goes beyond the {batch.allowed} of its batch")
 
     def _allowed(self, moment: datetime) -> int | None:
         per_unit = self._rules.customers_per_unit
-        return None if per_unit is None else self._units_at(moment) * per_unit
+        if per_unit is None:
+            return None
+        while self._invited and self._invited[0][0] <= moment - self._rules.subtract_invited:
+            self._invited.popleft()
+        invited = sum(size for _, size in self._invited)
+        return max(0, self._basis_units(moment) * per_unit - invited)
+
+    def _basis_units(self, moment: datetime) -> int:
+        units, opened_at = self._stock.units_at(moment), self._stock.opened_at(moment)
+        if self._rules.basis == "on_hand" or self._batch is None or opened_at is None:
+            return units
+        last = self._batch.begun_at
+        return units if last < opened_at else min(units, self._stock.rises(last, moment))
 
     def _may_be_told_from(self, request: Request) -> datetime:
         last = self._told_at.get(request.address)
@@ -224,11 +261,29 @@ class ArticleAudit:
 
     def _count_owed(self, moment: datetime) -> int:
         is_waiting = self._batch is not None and self._batch.begun_at + self._rules.wait > moment
-        if is_waiting or not self._is_open(moment):
+        if is_waiting or not self._stock.is_open(moment):
             return 0
-        entitled = sum(self._may_be_told_from(request) <= moment for request in self._queue.values())
+        entitled = [one for one in self._queue.values() if self._may_be_told_from(one) <= moment]
         allowed = self._allowed(moment)
-        return entitled if allowed is None else min(entitled, allowed)
+        if self._rules.sizing == "wanted_units":
+            return self._count_fitting(entitled, allowed, self._stock.units_at(moment))
+        return len(entitled) if allowed is None else min(len(entitled), allowed)
+
+    def _count_fitting(self, entitled: list[Request], room: int | None, units: int) -> int:
+        """How many wishes fit, the oldest first; in another order nobody can tell beforehand."""
+        if self._rules.ordering != "oldest":
+            return 0
+        fitting = 0
+        for request in sorted(entitled, key=attrgetter("asked_at")):
+            if request.wanted > units:
+                continue
+            if room is not None and request.wanted > room:
+                if self._rules.allow_overtaking:
+                    continue
+                break
+            room = None if room is None else room - request.wanted
+            fitting += 1
+        return fitting
 
     def _blame(self, kind: str, mail: Mail, explanation: str) -> None:
         self._found.blame(kind, f"{mail.name} about {self._sku} {explanation}")

@@ -19,7 +19,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,11 +40,18 @@ _HEADERS = email.parser.BytesHeaderParser()
 
 @dataclass(frozen=True)
 class WalkRules:
-    """The thresholds that the walk set; None customers per unit: everyone."""
+    """The thresholds that the walk set; None customers per unit: everyone. Named as in SEMANTICS 2.5 and 4."""
 
     min_inventory: int
     customers_per_unit: int | None
     wait: timedelta
+    min_restock: int = 1
+    confirm_pulls: int = 1
+    ordering: str = "oldest"
+    basis: str = "on_hand"
+    sizing: str = "people"
+    allow_overtaking: bool = False
+    subtract_invited: timedelta = timedelta()
 
 
 class Request(NamedTuple):
@@ -93,11 +100,10 @@ def sku_of(subject: str) -> str:
 
 
 def write_rules(folder: Path, rules: WalkRules) -> None:
-    """Keep the thresholds of a walk."""
+    """Keep the thresholds of a walk; times in seconds."""
     known = {
-        "min_inventory": rules.min_inventory,
-        "customers_per_unit": rules.customers_per_unit,
-        "wait_seconds": rules.wait.total_seconds(),
+        name: value.total_seconds() if isinstance(value, timedelta) else value
+        for name, value in asdict(rules).items()
     }
     (folder / RULES).write_text(json.dumps(known, indent=2) + "\n")
 
@@ -105,8 +111,8 @@ def write_rules(folder: Path, rules: WalkRules) -> None:
 def read_rules(folder: Path) -> WalkRules:
     """The thresholds of a walk."""
     known = json.loads((folder / RULES).read_text())
-    wait = timedelta(seconds=known["wait_seconds"])
-    return WalkRules(known["min_inventory"], known["customers_per_unit"], wait)
+    spans = {name: timedelta(seconds=known[name]) for name in ("wait", "subtract_invited")}
+    return WalkRules(**(known | spans))
 
 
 def write_feed(folder: Path, at: datetime, lines: Iterable[bytes]) -> Path:

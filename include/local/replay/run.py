@@ -6,7 +6,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 
 from include.db.engine import connect
 from include.db.migrate import migrate
+from include.domain.rules import parse_rule_set, variable_name
 from include.errors import ConfigurationError
 from include.local.postgres import FAST_UNSAFE_SETTINGS, EmbeddedPostgres
 from include.local.replay import evidence
@@ -36,11 +37,34 @@ SERVER_SETTINGS = {
 }
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 LONGEST_BEAT = 24 * 60
+# A walk's feed is true by construction, so no jump in it is a reason to refuse it, and whoever orders for a
+# whole shop waits for hundreds of articles at once.
+OPEN_LIMITS = {"max_zero_rise_points": "100", "max_risen_points": "100", "max_alerts_per_day": "10000"}
+
+
+JUDGED = (
+    "min_restock",
+    "confirm_pulls",
+    "ordering",
+    "basis",
+    "sizing",
+    "allow_overtaking",
+    "subtract_invited_hours",
+)
+# Every option that the audit can judge, at a value that is not the default.
+ALL_OPTIONS = {
+    "min_restock": "2",
+    "confirm_pulls": "2",
+    "basis": "added",
+    "sizing": "wanted_units",
+    "allow_overtaking": "true",
+    "subtract_invited_hours": "24",
+}
 
 
 @dataclass(frozen=True)
 class ReplayOptions:
-    """What to walk and under which thresholds.
+    """What to walk and under which thresholds; `other_rules` are those of JUDGED.
 
     One customer per unit, since a line of a wholesale history takes many pieces: with five, nearly every
     delivery answers everyone at once. The wait is two beats, so that a day sees several batches of an article.
@@ -54,6 +78,7 @@ class ReplayOptions:
     beat_minutes: int = 240
     days: int | None = None
     policy: PolicySettings = field(default_factory=PolicySettings)
+    other_rules: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 1 <= self.beat_minutes <= LONGEST_BEAT or LONGEST_BEAT % self.beat_minutes:
@@ -62,12 +87,41 @@ class ReplayOptions:
             )
         if self.days is not None and self.days < 1:
             raise ConfigurationError(f"days is {self.days}; allowed is 1 or more.")
+        unjudged = sorted(self.other_rules.keys() - set(JUDGED))
+        if unjudged:
+            raise ConfigurationError(
+                f"--rule {', '.join(unjudged)[:80]}: the audit does not judge this; allowed are {', '.join(JUDGED)}."
+            )
+
+    @property
+    def variables(self) -> dict[str, str | None]:
+        """The thresholds of the walk as Variables."""
+        per_unit = "all" if self.customers_per_unit is None else str(self.customers_per_unit)
+        given = {
+            "min_inventory": str(self.min_inventory),
+            "customers_per_unit": per_unit,
+            "wait_minutes": str(self.wait_minutes),
+            **OPEN_LIMITS,
+            **self.other_rules,
+        }
+        return {variable_name(name): value for name, value in given.items()}
 
     @property
     def rules(self) -> evidence.WalkRules:
-        """The thresholds of the walk."""
+        """The thresholds as the audit reads them; raises ConfigurationError."""
+        rules = parse_rule_set(self.variables)
         return evidence.WalkRules(
-            self.min_inventory, self.customers_per_unit, timedelta(minutes=self.wait_minutes)
+            min_inventory=rules.min_inventory,
+            customers_per_unit=rules.people_allowed(),
+            wait=timedelta(minutes=rules.wait_minutes),
+            min_restock=rules.min_restock,
+            confirm_pulls=rules.confirm_pulls,
+            # Nobody of an order history has a property, so the order of VIPs is that of asking.
+            ordering="oldest" if rules.ordering == "vip_first" else rules.ordering,
+            basis=rules.basis,
+            sizing=rules.sizing,
+            allow_overtaking=rules.allow_overtaking,
+            subtract_invited=timedelta(hours=rules.subtract_invited_hours),
         )
 
 
@@ -108,7 +162,7 @@ def _walk(
             Path(archive),
             history,
             policy,
-            options.rules,
+            options.variables,
             timedelta(minutes=options.beat_minutes),
         )
         return walk.run(last_day, on_day)

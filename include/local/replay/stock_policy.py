@@ -91,6 +91,10 @@ class StockPolicy:
             self.stock[sku] += self._units_for(sku, self._settings.cover_days)
             self._is_ordered.discard(sku)
 
+    def next_delivery_on(self) -> date | None:
+        """The next day on which something is new or arrives, as far as it is ordered."""
+        return min((*self._introduced, *self._arriving), default=None)
+
     def take(self, line: OrderLine) -> int:
         """Carry out one line; the units that it asked for and did not get."""
         if line.is_adjustment:

@@ -8,7 +8,7 @@ have them. A mail leaves at the beat that released it.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from operator import itemgetter
@@ -20,7 +20,6 @@ from sqlalchemy import Engine
 from include.catalog.registry import build_connector
 from include.domain.flow import BACK_IN_STOCK_METRIC, Flow
 from include.domain.request import Request, fold_email
-from include.domain.rules import variable_name
 from include.domain.shop import Shop
 from include.domain.wake import DISPATCH, RELEASE, flow_target
 from include.domain.window import Window
@@ -46,9 +45,6 @@ SHOP_ID = "replay"
 FEED_FILE = "feed.jsonl.gz"
 MOST_ROUNDS = 50
 LANE_TIME = timedelta(minutes=5)
-# A walk's feed is true by construction, so no jump in it is a reason to refuse it, and whoever orders for a
-# whole shop waits for hundreds of articles at once.
-OPEN_LIMITS = {"max_zero_rise_points": "100", "max_risen_points": "100", "max_alerts_per_day": "10000"}
 # One mail per request, whatever the project's own flow files say: else the audit would count their steps.
 FLOW = Flow.model_validate(
     {
@@ -85,7 +81,7 @@ class Walk:
         archive: Path,
         history: OrderHistory,
         policy: StockPolicy,
-        rules: evidence.WalkRules,
+        variables: Mapping[str, str | None],
         beat: timedelta,
     ) -> None:
         self.figures = WalkFigures()
@@ -99,7 +95,7 @@ class Walk:
         self._shop = _shop(self._feed)
         self._connector = build_connector(self._shop)
         self._feed_ends = _feed_ends(history)
-        self._variables = _variables(rules)
+        self._variables = variables
         self._next_line = 0
         self._due: dict[str, datetime] = {}
         self._now = history.lines[0].at
@@ -264,14 +260,3 @@ def _feed_ends(history: OrderHistory) -> dict[str, tuple[bytes, bytes]]:
 
 def _feed_row(ends: tuple[bytes, bytes], units: int) -> bytes:
     return b"%b%d%b" % (ends[0], units, ends[1])
-
-
-def _variables(rules: evidence.WalkRules) -> dict[str, str | None]:
-    per_unit = "all" if rules.customers_per_unit is None else str(rules.customers_per_unit)
-    given = {
-        "min_inventory": str(rules.min_inventory),
-        "customers_per_unit": per_unit,
-        "wait_minutes": str(rules.wait.total_seconds() / 60),
-        **OPEN_LIMITS,
-    }
-    return {variable_name(name): value for name, value in given.items()}

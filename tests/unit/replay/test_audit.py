@@ -1,4 +1,5 @@
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from include.local.replay.audit import KINDS, Audit, audit
 from include.local.replay.evidence import Feed, Mail, Request, WalkRules
@@ -11,8 +12,10 @@ START = datetime(2026, 3, 1, tzinfo=UTC)
 class History:
     """A walk of one article in a few lines: what the shop said, who asked, who was told."""
 
-    def __init__(self, min_inventory: int = 1, per_unit: int | None = 1, wait: timedelta = HOUR) -> None:
-        self.rules = WalkRules(min_inventory, per_unit, wait)
+    def __init__(
+        self, min_inventory: int = 1, per_unit: int | None = 1, wait: timedelta = HOUR, **others: Any
+    ) -> None:
+        self.rules = WalkRules(min_inventory, per_unit, wait, **others)
         self.feeds: list[Feed] = []
         self.requests: list[Request] = []
         self.mails: list[Mail] = []
@@ -20,8 +23,8 @@ class History:
     def feed(self, day: float, units: int, sku: str = "LAMP") -> None:
         self.feeds.append(Feed(START + day * DAY, {sku: units}))
 
-    def asks(self, person: str, day: float, sku: str = "LAMP") -> None:
-        self.requests.append(Request(START + day * DAY, START + day * DAY, person, sku, 1))
+    def asks(self, person: str, day: float, sku: str = "LAMP", wanted: int = 1) -> None:
+        self.requests.append(Request(START + day * DAY, START + day * DAY, person, sku, wanted))
 
     def mail(self, person: str, day: float, sku: str = "LAMP") -> None:
         self.mails.append(Mail(f"{len(self.mails) + 1}.eml", START + day * DAY, person, sku))
@@ -225,4 +228,99 @@ def test_an_explanation_names_the_file_and_no_person() -> None:
     history.mail("ann@customers.example", 2.1)
     history.requests.append(Request(START, START, "ann@customers.example", "LAMP", 1))
     (violation,) = history.judge().violations
-    assert violation.explanation == "1.eml about LAMP was sent at 0 units, 1 allow it"
+    assert violation.explanation == "1.eml about LAMP was sent at 0 units, when the article was not open"
+
+
+def wishes(*wanted: int, units: int = 5, **rules: Any) -> History:
+    """Ann, Bob and Cyd wait in this order for so many units; on day 2 some come back."""
+    history = History(sizing="wanted_units", **rules)
+    history.feed(0, 0)
+    for place, (person, size) in enumerate(zip(("ann", "bob", "cyd"), wanted, strict=True)):
+        history.asks(person, 0.5 + place / 100, wanted=size)
+    history.feed(2, units)
+    return history
+
+
+def test_wanted_units_fill_a_batch() -> None:
+    history = wishes(3, 2, 1)
+    history.mail("ann", 2)
+    history.mail("bob", 2)
+    assert history.faults() == {}
+    history.mail("cyd", 2)
+    assert history.faults() == {"over_bound": 1}
+
+
+def test_who_wants_more_than_there_is_is_passed_over() -> None:
+    history = wishes(6, 2, 3)
+    history.mail("bob", 2)
+    history.mail("cyd", 2)
+    assert history.faults() == {}
+    history.mails.clear()
+    history.mail("ann", 2)
+    assert history.faults() == {"over_bound": 1, "left_out": 1}
+
+
+def test_who_no_longer_fits_is_overtaken_only_where_that_is_allowed() -> None:
+    for overtaking, faults in ((True, {}), (False, {"out_of_order": 1})):
+        history = wishes(4, 3, 1, allow_overtaking=overtaking)
+        history.mail("ann", 2)
+        history.mail("cyd", 2)
+        assert history.faults() == faults
+
+
+def test_a_wish_that_would_have_fitted_is_not_overtaken() -> None:
+    history = wishes(1, 3, 1, allow_overtaking=True)
+    history.mail("ann", 2)
+    history.mail("cyd", 2)
+    history.mail("bob", 2)
+    assert history.faults() == {"out_of_order": 1}
+
+
+def test_a_second_request_brings_its_own_wish() -> None:
+    history = wishes(1, 2, 2)
+    history.asks("ann", 1, wanted=4)
+    history.mail("ann", 2)
+    assert history.faults() == {}
+    history.mail("bob", 2)
+    assert history.faults() == {"over_bound": 1}
+
+
+def test_the_invited_count_against_the_units_for_their_hours() -> None:
+    for moment, faults in ((2.1, {"over_bound": 1}), (2.5, {})):
+        history = a_restock(units=2, subtract_invited=timedelta(hours=12))
+        for person, day in (("ann", 2), ("bob", 2), ("cyd", moment)):
+            history.mail(person, day)
+        assert history.faults() == faults
+
+
+def test_by_what_was_added_a_later_batch_has_only_what_came_since() -> None:
+    for units, faults in ((2, {"over_bound": 1}), (3, {})):
+        history = a_restock(units=2, basis="added")
+        history.mail("ann", 2)
+        history.mail("bob", 2)
+        history.feed(3, units)
+        history.mail("cyd", 3)
+        assert history.faults() == faults
+
+
+def test_before_a_return_is_large_enough_or_confirmed_the_article_is_not_open() -> None:
+    for rules in ({"min_restock": 3}, {"confirm_pulls": 2}):
+        history = a_restock(units=2, **rules)
+        history.mail("ann", 2)
+        assert history.faults() == {"below_minimum": 1}
+
+
+def test_a_confirmed_return_opens_at_the_feed_that_confirms_it() -> None:
+    history = a_restock(units=2, confirm_pulls=2)
+    history.feed(3, 2)
+    history.mail("ann", 3)
+    history.mail("bob", 3)
+    assert history.faults() == {}
+    assert history.judge().restocks == 1
+
+
+def test_in_another_order_than_the_oldest_no_order_is_judged() -> None:
+    history = a_restock(units=2, ordering="newest")
+    history.mail("cyd", 2)
+    history.mail("bob", 2)
+    assert history.faults() == {}

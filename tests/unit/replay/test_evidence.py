@@ -67,7 +67,9 @@ def test_requests_and_rules_come_back_as_they_were_kept(tmp_path: Path) -> None:
     request = evidence.Request(NOON, NOON + timedelta(microseconds=1), "ann@customers.example", 'a "b", c', 2)
     with evidence.open_request_log(tmp_path) as log:
         log.add([request])
-    rules = evidence.WalkRules(2, None, timedelta(minutes=1.5))
+    rules = evidence.WalkRules(
+        2, None, timedelta(minutes=1.5), sizing="wanted_units", subtract_invited=timedelta(hours=4)
+    )
     evidence.write_rules(tmp_path, rules)
     assert list(evidence.read_requests(tmp_path)) == [request]
     assert evidence.read_rules(tmp_path) == rules

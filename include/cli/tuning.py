@@ -1,0 +1,138 @@
+"""`restock tune`: thresholds side by side, over a past year."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from include.cli.parts import console, name_and_value, open_database, present
+from include.errors import ConfigurationError
+
+ASSUMED, SUPPLY, OUTPUT = "What is assumed of shoppers", "What is assumed of the supply", "Output"
+SETTINGS = "Settings: values separated by commas, every combination is walked"
+
+
+def tune(
+    orders: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="An order history, CSV or CSV.gz.")
+    ] = None,
+    shop: Annotated[str | None, typer.Option(help="Instead: what the database knows of this shop.")] = None,
+    per_unit: Annotated[
+        str, typer.Option(help="Customers per unit: numbers or all.", rich_help_panel=SETTINGS)
+    ] = "all,1,2",
+    wait: Annotated[str, typer.Option(help="Minutes between two batches.", rich_help_panel=SETTINGS)] = "60",
+    min_inventory: Annotated[
+        str, typer.Option("--min", help="Minimum inventory.", rich_help_panel=SETTINGS)
+    ] = "1",
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUES",
+            help="Another rule: sizing, subtract_invited_hours, allow_overtaking, ordering; repeatable.",
+            rich_help_panel=SETTINGS,
+        ),
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            help="klaviyo, klaviyo:PER-UNIT/MINUTES, braze:PEOPLE/MINUTES, magento; '' for none.",
+            rich_help_panel=SETTINGS,
+        ),
+    ] = None,
+    baseline: Annotated[
+        str, typer.Option(help="The setting that ours must sell as fast as.", rich_help_panel=SETTINGS)
+    ] = "klaviyo",
+    returning: Annotated[
+        float, typer.Option(help="Share of the told who come.", rich_help_panel=ASSUMED)
+    ] = 0.3,
+    visit_minutes: Annotated[
+        float, typer.Option(help="Median from mail to visit, log-normal.", rich_help_panel=ASSUMED)
+    ] = 60.0,
+    visit_spread: Annotated[
+        float, typer.Option(help="Its sigma: 0 for everybody alike.", rich_help_panel=ASSUMED)
+    ] = 1.5,
+    patience_days: Annotated[
+        float, typer.Option(help="Half lose interest within these days.", rich_help_panel=ASSUMED)
+    ] = 60.0,
+    asking_again: Annotated[
+        float, typer.Option(help="Share of those in vain who ask again.", rich_help_panel=ASSUMED)
+    ] = 0.5,
+    seed: Annotated[int, typer.Option(help="Of all draws.", rich_help_panel=ASSUMED)] = 1,
+    initial_days: Annotated[
+        float, typer.Option(help="First stock, in days of mean demand.", rich_help_panel=SUPPLY)
+    ] = 90.0,
+    cover_days: Annotated[
+        float, typer.Option(help="A delivery, in days of mean demand.", rich_help_panel=SUPPLY)
+    ] = 90.0,
+    lead_days_min: Annotated[int, typer.Option(help="Shortest lead time.", rich_help_panel=SUPPLY)] = 7,
+    lead_days_max: Annotated[int, typer.Option(help="Longest lead time.", rich_help_panel=SUPPLY)] = 14,
+    delivery_hour: Annotated[
+        int, typer.Option(help="Hour (UTC) at which deliveries are on the shelf.", rich_help_panel=SUPPLY)
+    ] = 9,
+    beat_minutes: Annotated[
+        int, typer.Option(help="Minutes between two readings of the stock.", rich_help_panel=SUPPLY)
+    ] = 15,
+    knows_orders: Annotated[
+        bool,
+        typer.Option(
+            help="Who bought counts no more as invited: orders reach Restock.", rich_help_panel=SUPPLY
+        ),
+    ] = False,
+    days: Annotated[int | None, typer.Option(help="Only the first days.", rich_help_panel=SUPPLY)] = None,
+    csv: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="The figures as CSV.", rich_help_panel=OUTPUT)
+    ] = None,
+    chart: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="A chart, .png or .svg.", rich_help_panel=OUTPUT)
+    ] = None,
+) -> None:
+    """Walk past restocks and orders under other thresholds: told in vain, waits, how fast units sold."""
+    from include.domain.rules import VARIABLE_PREFIX
+    from include.domain.shopper import ShopperModel
+    from include.local.replay import PolicySettings
+    from include.local.tune import Ranges, TuneOptions, tune_by_orders, tune_by_shop
+    from include.local.tune.grid import OTHERS
+
+    if (orders is None) == (shop is None):
+        raise ConfigurationError("Give either --orders FILE or --shop SHOP.")
+    if chart is not None and chart.suffix not in (".png", ".svg"):
+        raise ConfigurationError(f"--chart {chart} ends in neither .png nor .svg.")
+    rules = {
+        name.removeprefix(VARIABLE_PREFIX): values for name, values in name_and_value("--rule", rule).items()
+    }
+    options = TuneOptions(
+        ranges=Ranges(per_unit, wait, min_inventory, rules),
+        against=OTHERS if against is None else against,
+        baseline=baseline,
+        shoppers=ShopperModel(returning, visit_minutes, visit_spread, patience_days, asking_again, seed),
+        policy=PolicySettings(initial_days, cover_days, lead_days_min, lead_days_max, seed),
+        beat_minutes=beat_minutes,
+        knows_orders=knows_orders,
+        delivery_hour=delivery_hour,
+        days=days,
+    )
+    with console.status("") as status:
+
+        def show(name: str) -> None:
+            status.update(f"walking: {name}")
+
+        if orders is not None:
+            comparison = tune_by_orders(orders, options, show)
+        else:
+            with open_database() as engine:
+                comparison = tune_by_shop(engine, str(shop), options, present(), show)
+    console.print(comparison.as_table())
+    console.print(comparison.verdict(), markup=False)
+    if shop is not None:
+        console.print(
+            "Restock stores no orders yet: every fall of the stock counts as a walk-in sale, so those who were "
+            "told at the time buy twice here. Compare settings with each other; for the level itself give "
+            "--orders with the shop's order lines.",
+            markup=False,
+        )
+    if csv is not None:
+        comparison.write_csv(csv)
+    if chart is not None:
+        from include.local.tune.chart import write_chart
+
+        write_chart(comparison, chart)
