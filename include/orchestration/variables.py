@@ -35,10 +35,10 @@ def store_rules(is_dry_run: bool) -> dict[str, Any]:
     """Make the Variables the rule set in force; a dry run only checks them."""
     from include.services.rules import store_rule_set
 
+    create_missing_variables()
     if is_dry_run:
         parse_rule_set(read_rule_variables())
         return {}
-    create_missing_variables()
     with open_database() as engine:
         return store_rule_set(engine, read_rule_variables(), now=datetime.now(UTC))
 

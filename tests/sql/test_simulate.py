@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from typer.testing import CliRunner
 
+from include.cli import app
 from include.errors import ConfigurationError, NotFound
 from include.services.simulate import Assumption, simulate_restock
 from tests.builders import World, a_row
@@ -65,3 +67,17 @@ def test_4_10_what_can_t_be_simulated_says_so(waiting: World) -> None:
         simulate_restock(waiting.engine, Assumption("demo", "VASE", 3, {}), waiting.now)
     with pytest.raises(ConfigurationError, match="min_inventory is '0', allowed is a whole number from 1"):
         simulate_restock(waiting.engine, assume(3, min_inventory="0"), waiting.now)
+
+
+def test_4_10_the_command_shows_batches_and_no_address(
+    waiting: World, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTOCK_DATABASE_URL", database_url)
+    shown = CliRunner().invoke(app, ["simulate", "--variant", "LAMP", "--units", "20", "--min", "2"])
+    assert shown.exit_code == 0, shown.output
+    assert "1-100" in shown.output and "101-130" in shown.output and "example.org" not in shown.output
+    asked = CliRunner().invoke(app, ["why", "--email", "p0001@example.org", "--json"])
+    assert asked.exit_code == 0, asked.output
+    assert "waits at place 2" in asked.output and "example.org" not in asked.output
+    for target in (["1"], ["--variant", "LAMP"], ["--profile", "3"]):
+        assert CliRunner().invoke(app, ["why", *target]).exit_code == 0
