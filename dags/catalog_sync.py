@@ -2,13 +2,12 @@
 
 *pull* asks the shop and keeps what it answered in the archive; a retry, a cleared task and a backfill use the
 archive again. *load* turns it into a snapshot, or refuses the whole of it: then nothing changes, the task is
-red and its log names the observed and the allowed number. *detect* finds what changed and which variants are
-back.
+red and its log names the observed and the allowed number. *detect* finds what changed and what is back.
 
-Each run answers for its data interval. Unless its feed is dated, a shop knows only its present stock, so a past
-interval that was never pulled says so and skips. A run started by hand is an observation of its own. To backfill:
-Trigger > Backfill, in any order and as often as you like: a late interval takes its place in the history, and
-*detect* returns what that changed. Shops, their schedules and feeds are in `dags/config/shops.yaml`.
+Each run answers for its data interval. Unless its feed is dated, a shop knows only its present stock: a past
+interval that was never pulled says so and skips. A run started by hand is an observation of its own. Backfill
+(Trigger > Backfill) in any order: a late interval takes its place in the history, and *detect* returns what that
+changed. Shops, their schedules and feeds are in `dags/config/shops.yaml`.
 """
 
 from datetime import UTC, datetime
