@@ -8,7 +8,7 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-from include.services.unsubscribe_link import UnsubscribeLinks
+from include.services.links import Links
 from jinja2 import Environment, FileSystemLoader, Template
 
 from benchmarks.framework import register
@@ -37,7 +37,7 @@ class Mails:
 @contextmanager
 def _prepare() -> Iterator[Mails]:
     rows = [_row(number) for number in range(MAIL_COUNT)]
-    links = UnsubscribeLinks("secret", MAILBOX.address)
+    links = Links("secret", MAILBOX.address)
     contexts = [
         {**_context(row, links.link_for(row.shop_id, row.profile_id)), "locale": "en"} for row in rows
     ]
