@@ -61,7 +61,8 @@ CREATE FUNCTION public.channel_obstacle(of_shop text, of_channel text, of_profil
     WHERE profile.shop_id = of_shop AND profile.profile_id = of_profile
 $$;
 
-COMMENT ON FUNCTION public.channel_obstacle(of_shop text, of_channel text, of_profile bigint) IS 'Why a person can''t be alerted on a channel; NULL: can be (SEMANTICS 4.6, 10.1). For few people or flows that use SMS.';
+COMMENT ON FUNCTION public.channel_obstacle(of_shop text, of_channel text, of_profile bigint) IS 'Why a person can''t be alerted on a channel; NULL: can be (SEMANTICS 4.6, 10.1). For few people or flows that use SMS;
+specification: include/domain/channel.py.';
 
 CREATE PROCEDURE public.close_stage()
     LANGUAGE plpgsql
@@ -276,25 +277,26 @@ $$;
 
 COMMENT ON FUNCTION public.tokens_in(empty_at timestamp with time zone, per_second double precision, burst_seconds double precision, at_time timestamp with time zone) IS 'Whole tokens in a bucket; it never holds more than its size, which is one at least.';
 
-CREATE FUNCTION public.unreachable_reason(requested text[], telling text[], has_email boolean, email_suppression text, has_phone boolean) RETURNS text
-    LANGUAGE sql IMMUTABLE
+CREATE FUNCTION public.unreachable_reason(requested text[], telling text[], has_email boolean, email_suppression text, email_consent text, of_shop text, of_profile bigint) RETURNS text
+    LANGUAGE sql STABLE
     AS $$
     SELECT CASE
-        WHEN 'EMAIL' = ANY (requested) AND 'EMAIL' = ANY (telling) AND has_email AND email_suppression IS NULL
-            THEN NULL
         WHEN NOT requested && telling THEN 'undeliverable'
-        WHEN 'EMAIL' = ANY (requested) AND 'EMAIL' = ANY (telling)
-            THEN CASE
-                WHEN NOT has_email THEN 'missing_email'
-                WHEN email_suppression = 'invalid_address' THEN 'invalid_address'
-                ELSE 'suppressed'
-            END
-        WHEN NOT has_phone THEN 'missing_phone'
+        WHEN NOT 'EMAIL' = ANY (telling) OR NOT 'EMAIL' = ANY (requested)
+            THEN channel_obstacle(of_shop, 'SMS', of_profile)
+        WHEN has_email AND email_suppression IS NULL AND email_consent IS DISTINCT FROM 'withdrawn' THEN NULL
+        WHEN 'SMS' = ANY (telling) AND 'SMS' = ANY (requested)
+            AND channel_obstacle(of_shop, 'SMS', of_profile) IS NULL
+            THEN NULL
+        WHEN NOT has_email THEN 'missing_email'
+        WHEN email_suppression = 'invalid_address' THEN 'invalid_address'
+        WHEN email_suppression IS NOT NULL THEN 'suppressed'
         ELSE 'missing_consent'
     END
 $$;
 
-COMMENT ON FUNCTION public.unreachable_reason(requested text[], telling text[], has_email boolean, email_suppression text, has_phone boolean) IS 'Why no telling message can reach a person on a requested channel; nobody has given consent to SMS yet (SEMANTICS 4.6).';
+COMMENT ON FUNCTION public.unreachable_reason(requested text[], telling text[], has_email boolean, email_suppression text, email_consent text, of_shop text, of_profile bigint) IS 'Why no telling message reaches a person on a requested channel; NULL: one does (SEMANTICS 4.6). What e-mail needs comes
+with the row, so that flows without SMS call nothing per person; specification: include/domain/channel.py.';
 
 CREATE AGGREGATE public.units_taken(size bigint, room bigint) (
     SFUNC = public.take_if_it_fits,

@@ -89,6 +89,7 @@ settled AS MATERIALIZED (
                         AND enrolment.subscription_id = outcome.subscription_id
                         AND enrolment.batch_id = outcome.batch_id
                         AND flow_step.status IN ('live', 'manual')
+                        AND NOT flow_step.is_deleted
                 )
             ) IS NOT NULL
         ) AS is_returned
