@@ -532,6 +532,7 @@ CREATE TABLE public.message (
     created_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
     parked_domain text COLLATE pg_catalog."C",
+    approved_at timestamp with time zone,
     doubt_count smallint DEFAULT 0 NOT NULL,
     CONSTRAINT message_purpose_check CHECK ((purpose = ANY (ARRAY['back_in_stock'::text, 'transactional'::text, 'marketing'::text, 'report'::text, 'confirm_request'::text, 'keep_request'::text]))),
     CONSTRAINT message_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'held'::text, 'sent'::text, 'failed'::text, 'skipped'::text]))),
@@ -549,6 +550,8 @@ COMMENT ON COLUMN public.message.purpose IS 'confirm_request asks for double opt
 COMMENT ON COLUMN public.message.reason IS 'Why it was skipped or failed, or what a queued one waits for (SEMANTICS 5).';
 
 COMMENT ON COLUMN public.message.parked_domain IS 'Set: waits, in its old order, until the limit of this recipient domain has room; its due_at is over.';
+
+COMMENT ON COLUMN public.message.approved_at IS 'Set: a person let it go then; a manual step holds it no more (SEMANTICS 7.3).';
 
 COMMENT ON COLUMN public.message.doubt_count IS 'How often nobody knew whether it was sent; after some times a person decides, since each may have arrived.';
 

@@ -27,9 +27,7 @@ def unreachable_reason(
     asked: Collection[str], telling: Collection[str], obstacles: Mapping[str, str | None]
 ) -> str | None:
     """Why no telling message reaches a person on any channel asked for, by e-mail first; None: one does."""
-    reasons = [
-        obstacles[channel] for channel in SENDING_CHANNELS if channel in asked and channel in telling
-    ]
+    reasons = [obstacles[channel] for channel in SENDING_CHANNELS if channel in asked and channel in telling]
     if not reasons:
         return "undeliverable"
     return None if None in reasons else reasons[0]
