@@ -11,6 +11,7 @@ from sqlalchemy import text
 from include.domain.flow import Flow
 from include.errors import ConfigurationError
 from include.messaging.senders.base import Outcome
+from include.services.doubts import settle_by_resending
 from include.services.requests import cancel_request
 from include.services.why import explain_request
 from tests.builders import World, a_back_in_stock_flow, a_row
@@ -556,3 +557,41 @@ def test_all_but_receipts_say_how_to_unsubscribe_in_their_header(world: World) -
     world.dispatch()
     headers = [b"List-Unsubscribe:" in envelope.content for envelope in world.mail.envelopes]
     assert headers == [False, True]
+
+
+def test_a_message_whose_step_is_a_draft_by_now_does_not_leave_and_its_request_waits(world: World) -> None:
+    released(world)
+    world.use_flow(a_back_in_stock_flow(status="draft"))
+    assert look(world) == ("skipped", "no_live_message")
+    assert world.query("SELECT state, reason FROM subscription") == [("waiting", "no_live_message")]
+    world.use_flow()
+    assert world.tell() == ["p0000@example.org"]
+
+
+def test_a_message_of_a_flow_whose_file_is_gone_does_not_leave_and_its_request_waits(world: World) -> None:
+    released(world)
+    world.use_flow(a_flow("other"))
+    assert look(world) == ("skipped", "no_live_message")
+    assert world.states() == {"waiting": 1}
+
+
+def test_a_message_whose_step_is_manual_by_now_is_held_until_a_person_lets_it_go(world: World) -> None:
+    released(world, people=2)
+    world.use_flow(a_back_in_stock_flow(status="manual"))
+    assert look(world) == ("held", "manual")
+    settle_by_resending(world.engine, 1, world.now)
+    world.dispatch()
+    assert world.mail.recipients == ["p0000@example.org"]
+    assert outcome(world, 2) == ("held", "manual")
+
+
+def test_a_message_that_a_person_let_go_is_not_held_again_after_a_wait(world: World) -> None:
+    released(world)
+    world.use_flow(a_back_in_stock_flow(status="manual"))
+    look(world)
+    settle_by_resending(world.engine, 1, world.now)
+    world.mail.answers["p0000@example.org"] = Outcome("temporary", "450", "later")
+    assert look(world) == ("queued", "temporary_error")
+    world.mail.answers.clear()
+    world.now = due_at(world)
+    assert look(world) == ("sent", None)
