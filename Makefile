@@ -1,6 +1,6 @@
 # Restock's commands. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock lint test bench kills demo up down status
+.PHONY: help setup lock lint test fuzz bench kills demo up down status
 MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
@@ -46,6 +46,9 @@ lint: $(STAMP)  ## Check style, format, types and the direction of imports.
 
 test: $(STAMP)  ## Run all tests; ARGS="-k name" runs some.
 	$(BIN)/python -m pytest $(ARGS)
+
+fuzz: $(STAMP)  ## Play 50,000 random histories against the reference model (about half an hour).
+	$(BIN)/python -m pytest tests/histories --histories 50000 --timeout 0 $(ARGS)
 
 bench: $(STAMP)  ## Measure speed against floors into docs/performance.md; ARGS="dispatch render" runs some.
 	$(BIN)/python -m benchmarks $(ARGS)

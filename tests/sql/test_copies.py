@@ -71,6 +71,10 @@ def sends_nothing(world: World, engine: Engine, emails: list[str]) -> None:
     assert world.dispatch()["sent"] == len(emails)
 
 
+def test_a_new_installation_records_only_until_somebody_says_otherwise(engine: Engine) -> None:
+    assert read_delivery(engine).mode == "record_only"
+
+
 def test_a_dump_restored_beside_its_live_database_sends_nothing(world, postgres_server, restored):
     emails = world.queue_alerts(people=5)
     with restored(world, postgres_server) as engine:

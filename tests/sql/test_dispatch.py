@@ -119,6 +119,25 @@ def test_a_dead_lanes_messages_go_again_when_its_lease_has_ended(world: World) -
     assert world.dispatch()["sent"] == 3
 
 
+def test_a_lane_that_takes_longer_than_its_lease_keeps_what_it_claimed(world: World) -> None:
+    emails = queued_world(world, people=4)
+    taken_by_another, kept = [], world.mail.send
+
+    def send(batch: Iterable[Envelope]) -> Iterator[tuple[Envelope, Outcome]]:
+        for envelope, outcome in kept(batch):
+            world.pass_time(minutes=2)
+            yield envelope, outcome
+            for _ in range(2_000):
+                lease = world.value("SELECT min(lease_until) FROM message WHERE state = 'sending'")
+                if lease is None or lease > world.now:
+                    break
+            taken_by_another.extend(claim(world.engine, "EMAIL", "another lane", 10, world.now))
+
+    world.mail.send = send
+    world.dispatch()
+    assert taken_by_another == [] and world.mail.recipients == emails
+
+
 def test_a_message_id_is_the_same_when_a_message_goes_again(world: World) -> None:
     emails = queued_world(world, people=1)
     world.mail.answers[emails[0]] = Outcome("in_doubt")

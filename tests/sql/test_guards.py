@@ -72,6 +72,19 @@ def test_2_3_a_late_pull_is_compared_with_the_stock_of_its_own_time(world: World
     assert world.value("SELECT count(*) FROM snapshot WHERE state = 'complete'") == 3
 
 
+@pytest.mark.parametrize(("rows", "is_believed"), [(49, True), (50, False)])
+def test_2_3_shares_of_few_rows_say_nothing_and_are_judged_from_fifty_rows_on(
+    world: World, rows: int, is_believed: bool
+) -> None:
+    world.sync(*[a_row(f"V{number:03}", 5) for number in range(rows)])
+    sold_out = [a_row(f"V{number:03}", 0) for number in range(rows)]
+    if is_believed:
+        assert world.sync(*sold_out)["closed"] == rows
+    else:
+        with pytest.raises(SnapshotRefused, match=r"100\.0 % of the variants are sold out"):
+            world.sync(*sold_out)
+
+
 def test_2_4_what_is_missing_confirms_no_restock(world: World) -> None:
     world.set_rules(confirm_pulls=2)
     world.sync(a_row("LAMP", 0), a_row("VASE", 1))

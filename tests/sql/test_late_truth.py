@@ -278,6 +278,13 @@ def test_2_8_a_past_window_is_read_from_its_archive_and_never_from_the_present(w
     assert catalog.pull_window(*given, Window.manual("by hand"), world.now)["source"] == "live"
 
 
+def test_2_8_a_live_pull_is_allowed_until_the_next_window_ends(world: World) -> None:
+    given = (world.engine, world.shop, RowsConnector([a_row("LAMP", 5)]), world.folder)
+    for number, age, source in ((0, 2 * INTERVAL - timedelta(seconds=1), "live"), (1, 2 * INTERVAL, "none")):
+        window = window_number(number)
+        assert catalog.pull_window(*given, window, window.start + age)["source"] == source
+
+
 DATED = "file://{folder}/stock-{{window_start:%Y%m%d-%H%M}}.jsonl"
 
 

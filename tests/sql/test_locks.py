@@ -106,6 +106,20 @@ def test_a_shop_that_is_loading_holds_up_no_other_shop(world, threads, tmp_path)
     assert loading.result(30)["state"] == "complete"
 
 
+def test_a_snapshot_that_is_loading_is_read_by_nobody(world, threads):
+    world.use_flow()
+    world.sync(a_row("LAMP", 0))
+    world.ask("a@example.org", "LAMP")
+    before, gated = (stock(world), history(world)), GatedConnector(a_row("LAMP", 9))
+    loading = threads.submit(load, world, gated, world.next_window())
+    assert gated.is_reading.wait(30)
+    assert world.tell() == [] and (stock(world), history(world)) == before
+    assert world.query("SELECT DISTINCT state FROM snapshot WHERE state <> 'loading'") == [("complete",)]
+    gated.gate.set()
+    assert loading.result(30)["state"] == "complete"
+    assert world.tell() == [] and (stock(world), history(world)) == before
+
+
 def test_many_shops_sync_at_once(world, threads, tmp_path):
     worlds = [World(world.engine, tmp_path / name, a_shop(name)) for name in "abcdef"]
     done = [threads.submit(each.sync, a_row("LAMP", 0), a_row("VASE", 4)) for each in worlds]

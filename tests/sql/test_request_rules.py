@@ -186,6 +186,21 @@ def test_3_2_every_rule_of_the_states_says_what_it_is_for(world: World) -> None:
     assert silent == []
 
 
+@pytest.mark.parametrize("wish", [{"variant": "LAMP"}, {"variant": "", "product": "LIGHTS"}])
+def test_3_2_nobody_has_two_open_requests_for_the_same(world: World, wish: dict[str, str]) -> None:
+    ask(world, asked(world, **wish))
+    again = text(
+        "INSERT INTO subscription (shop_id, variant_id, product_id, profile_id, channels, source, subscribed_at,"
+        " created_at, state) SELECT shop_id, variant_id, product_id, profile_id, channels, source, subscribed_at,"
+        " created_at, state FROM subscription"
+    )
+    with pytest.raises(IntegrityError, match="unique"), world.engine.begin() as connection:
+        connection.execute(again)
+    cancel_by_token(world.engine, world.token("cancel", 1), world.now)
+    world.pass_time(minutes=1)
+    assert ask(world, asked(world, **wish)) == "waiting"
+
+
 # 3.3 duplicates
 
 
