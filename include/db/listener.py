@@ -34,7 +34,11 @@ class DueListener:
             application_name="restock trigger",
             options="-c timezone=UTC",
         )
-        await self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+        try:
+            await self._connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(CHANNEL)))
+        except BaseException:  # cancelled on the way in, nobody would close it
+            await self._connection.close()
+            raise
         return self
 
     async def __aexit__(
