@@ -177,7 +177,7 @@ def test_two_detects_of_one_snapshot_write_its_changes_once(world, threads):
     snapshot_id = load(world, rows, window)["snapshot_id"]
     done = [threads.submit(detect, world, rows, window, snapshot_id) for _ in range(4)]
     assert {str(entry.result(30)) for entry in done} == {
-        str({"changed": 1, "opened": 1, "closed": 0, "events": 1})
+        str({"changed": 1, "opened": 1, "closed": 0, "events": 1, "held": 0})
     }
     assert world.value("SELECT count(*) FROM restock_event") == 1
 
