@@ -8,7 +8,6 @@ from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
-from include.services.unsubscribe_link import UnsubscribeLinks
 from jinja2 import Environment, FileSystemLoader, Template
 
 from benchmarks.framework import register
@@ -18,6 +17,7 @@ from include.messaging.render.library import BUILT_IN_TEMPLATES, built_in_librar
 from include.messaging.render.price import price
 from include.messaging.render.web_link import web_link
 from include.services.compose import Composer, _context
+from include.services.links import Links
 from include.services.outbox import Delivery
 
 MAIL_COUNT = 20_000
@@ -37,7 +37,7 @@ class Mails:
 @contextmanager
 def _prepare() -> Iterator[Mails]:
     rows = [_row(number) for number in range(MAIL_COUNT)]
-    links = UnsubscribeLinks("secret", MAILBOX.address)
+    links = Links("secret", MAILBOX.address)
     contexts = [
         {**_context(row, links.link_for(row.shop_id, row.profile_id)), "locale": "en"} for row in rows
     ]

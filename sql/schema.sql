@@ -61,7 +61,8 @@ CREATE FUNCTION public.channel_obstacle(of_shop text, of_channel text, of_profil
     WHERE profile.shop_id = of_shop AND profile.profile_id = of_profile
 $$;
 
-COMMENT ON FUNCTION public.channel_obstacle(of_shop text, of_channel text, of_profile bigint) IS 'Why a person can''t be alerted on a channel; NULL: can be (SEMANTICS 4.6, 10.1). For few people or flows that use SMS.';
+COMMENT ON FUNCTION public.channel_obstacle(of_shop text, of_channel text, of_profile bigint) IS 'Why a person can''t be alerted on a channel; NULL: can be (SEMANTICS 4.6, 10.1). For few people or flows that use SMS;
+specification: include/domain/channel.py.';
 
 CREATE PROCEDURE public.close_stage()
     LANGUAGE plpgsql
@@ -276,25 +277,26 @@ $$;
 
 COMMENT ON FUNCTION public.tokens_in(empty_at timestamp with time zone, per_second double precision, burst_seconds double precision, at_time timestamp with time zone) IS 'Whole tokens in a bucket; it never holds more than its size, which is one at least.';
 
-CREATE FUNCTION public.unreachable_reason(requested text[], telling text[], has_email boolean, email_suppression text, has_phone boolean) RETURNS text
-    LANGUAGE sql IMMUTABLE
+CREATE FUNCTION public.unreachable_reason(requested text[], telling text[], has_email boolean, email_suppression text, email_consent text, of_shop text, of_profile bigint) RETURNS text
+    LANGUAGE sql STABLE
     AS $$
     SELECT CASE
-        WHEN 'EMAIL' = ANY (requested) AND 'EMAIL' = ANY (telling) AND has_email AND email_suppression IS NULL
-            THEN NULL
         WHEN NOT requested && telling THEN 'undeliverable'
-        WHEN 'EMAIL' = ANY (requested) AND 'EMAIL' = ANY (telling)
-            THEN CASE
-                WHEN NOT has_email THEN 'missing_email'
-                WHEN email_suppression = 'invalid_address' THEN 'invalid_address'
-                ELSE 'suppressed'
-            END
-        WHEN NOT has_phone THEN 'missing_phone'
+        WHEN NOT 'EMAIL' = ANY (telling) OR NOT 'EMAIL' = ANY (requested)
+            THEN channel_obstacle(of_shop, 'SMS', of_profile)
+        WHEN has_email AND email_suppression IS NULL AND email_consent IS DISTINCT FROM 'withdrawn' THEN NULL
+        WHEN 'SMS' = ANY (telling) AND 'SMS' = ANY (requested)
+            AND channel_obstacle(of_shop, 'SMS', of_profile) IS NULL
+            THEN NULL
+        WHEN NOT has_email THEN 'missing_email'
+        WHEN email_suppression = 'invalid_address' THEN 'invalid_address'
+        WHEN email_suppression IS NOT NULL THEN 'suppressed'
         ELSE 'missing_consent'
     END
 $$;
 
-COMMENT ON FUNCTION public.unreachable_reason(requested text[], telling text[], has_email boolean, email_suppression text, has_phone boolean) IS 'Why no telling message can reach a person on a requested channel; nobody has given consent to SMS yet (SEMANTICS 4.6).';
+COMMENT ON FUNCTION public.unreachable_reason(requested text[], telling text[], has_email boolean, email_suppression text, email_consent text, of_shop text, of_profile bigint) IS 'Why no telling message reaches a person on a requested channel; NULL: one does (SEMANTICS 4.6). What e-mail needs comes
+with the row, so that flows without SMS call nothing per person; specification: include/domain/channel.py.';
 
 CREATE AGGREGATE public.units_taken(size bigint, room bigint) (
     SFUNC = public.take_if_it_fits,
@@ -530,6 +532,7 @@ CREATE TABLE public.message (
     created_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
     parked_domain text COLLATE pg_catalog."C",
+    approved_at timestamp with time zone,
     doubt_count smallint DEFAULT 0 NOT NULL,
     CONSTRAINT message_purpose_check CHECK ((purpose = ANY (ARRAY['back_in_stock'::text, 'transactional'::text, 'marketing'::text, 'report'::text, 'confirm_request'::text, 'keep_request'::text]))),
     CONSTRAINT message_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'held'::text, 'sent'::text, 'failed'::text, 'skipped'::text]))),
@@ -547,6 +550,8 @@ COMMENT ON COLUMN public.message.purpose IS 'confirm_request asks for double opt
 COMMENT ON COLUMN public.message.reason IS 'Why it was skipped or failed, or what a queued one waits for (SEMANTICS 5).';
 
 COMMENT ON COLUMN public.message.parked_domain IS 'Set: waits, in its old order, until the limit of this recipient domain has room; its due_at is over.';
+
+COMMENT ON COLUMN public.message.approved_at IS 'Set: a person let it go then; a manual step holds it no more (SEMANTICS 7.3).';
 
 COMMENT ON COLUMN public.message.doubt_count IS 'How often nobody knew whether it was sent; after some times a person decides, since each may have arrived.';
 

@@ -91,6 +91,20 @@ def a_two_channel_flow(name: str = "back_in_stock", **email: Any) -> Flow:
     )
 
 
+def an_sms_flow(name: str = "back_in_stock") -> Flow:
+    return Flow.model_validate(
+        {
+            "name": name,
+            "title": "Back in stock by SMS",
+            "trigger": {"metric": "Subscribed to Back in Stock"},
+            "steps": [
+                {"id": "wait_for_stock", "kind": "back_in_stock_delay"},
+                {"id": "tell", "kind": "send_sms", "template": "back_in_stock", "status": "live"},
+            ],
+        }
+    )
+
+
 class RowsConnector:
     """A connector whose platform is a list of rows, which may say when it was written."""
 

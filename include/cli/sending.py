@@ -10,7 +10,7 @@ from include.errors import ConfigurationError
 
 delivery = command_group("Whether messages are handed to the provider.")
 channels = command_group("Pause a channel, resume it, and see what waits.")
-messages = command_group("Messages of which nobody knows whether they were sent.")
+messages = command_group("Messages that wait for a person's decision.")
 
 
 @delivery.command("show")
@@ -80,7 +80,7 @@ def channels_resume(channel: Annotated[str, typer.Argument(help="EMAIL or SMS.")
 
 @messages.command("doubts")
 def messages_doubts() -> None:
-    """What waits for a decision: restock_on_doubt is 'hold', or a message was in doubt again and again."""
+    """What waits for a decision: its step is manual, restock_on_doubt is 'hold', or it was in doubt again and again."""
     from include.services.doubts import list_doubts
 
     with open_database() as engine:
@@ -88,11 +88,11 @@ def messages_doubts() -> None:
     for row in held:
         console.print(
             f"{row.message_id}  {row.shop_id}  {row.channel}  {row.template}  {row.message_key}  "
-            f"in doubt since {row.held_at:%Y-%m-%d %H:%M}Z"
+            f"{'to be reviewed' if row.reason == 'manual' else 'in doubt'} since {row.held_at:%Y-%m-%d %H:%M}Z"
         )
     console.print(
         f"{len(held)} {'waits' if len(held) == 1 else 'wait'} for a decision: "
-        "`restock messages settle ID sent` or `restock messages settle ID resend`."
+        "`restock messages settle ID sent`, `... resend` or `... cancel`."
         if held
         else "No message waits for a decision."
     )
@@ -102,18 +102,20 @@ def messages_doubts() -> None:
 def messages_settle(
     message_id: Annotated[int, typer.Argument(help="The id in `restock messages doubts`.")],
     decision: Annotated[
-        str, typer.Argument(help="sent: it arrived. resend: it goes again, same Message-ID.")
+        str,
+        typer.Argument(help="sent: it arrived. resend: it goes, same Message-ID. cancel: it does not leave."),
     ],
 ) -> None:
-    """Decide about one message in doubt."""
-    from include.services.doubts import settle_as_sent, settle_by_resending
+    """Decide about one message that is in doubt or to be reviewed."""
+    from include.services.doubts import settle_as_sent, settle_by_cancelling, settle_by_resending
 
     decisions = {
         "sent": (settle_as_sent, "counts as sent"),
-        "resend": (settle_by_resending, "goes again, under the same Message-ID"),
+        "resend": (settle_by_resending, "goes, under the same Message-ID"),
+        "cancel": (settle_by_cancelling, "does not leave"),
     }
     if decision not in decisions:
-        raise ConfigurationError(f"'{decision}' is no decision; allowed are sent and resend.")
+        raise ConfigurationError(f"'{decision}' is no decision; allowed are sent, resend and cancel.")
     settle, what_follows = decisions[decision]
     with open_database() as engine:
         settle(engine, message_id, present())

@@ -1,8 +1,36 @@
-"""On which one channel a person is told: the specification of pick_channel in SQL (SEMANTICS 3.1)."""
+"""Whether a person is reached on a channel and on which one they are told (SEMANTICS 3.1, 4.6).
 
-from collections.abc import Collection, Sequence
+This is the specification of the SQL functions of the same names.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from include.domain.checks import lacks_consent
 
 SENDING_CHANNELS = ("EMAIL", "SMS")
+
+
+def channel_obstacle(
+    channel: str, has_address: bool, suppressed_for: str | None, alert: str | None, marketing: str | None
+) -> str | None:
+    """Why a person can't be alerted on a channel; None: can be. `alert` and `marketing` are consents to it."""
+    if channel not in SENDING_CHANNELS:
+        return "undeliverable"
+    if not has_address:
+        return "missing_phone" if channel == "SMS" else "missing_email"
+    if suppressed_for is not None:
+        return "invalid_address" if suppressed_for == "invalid_address" else "suppressed"
+    return "missing_consent" if lacks_consent(channel, "back_in_stock", alert, marketing) else None
+
+
+def unreachable_reason(
+    asked: Collection[str], telling: Collection[str], obstacles: Mapping[str, str | None]
+) -> str | None:
+    """Why no telling message reaches a person on any channel asked for, by e-mail first; None: one does."""
+    reasons = [obstacles[channel] for channel in SENDING_CHANNELS if channel in asked and channel in telling]
+    if not reasons:
+        return "undeliverable"
+    return None if None in reasons else reasons[0]
 
 
 def pick_channel(

@@ -20,16 +20,20 @@ QuietUntil = Callable[[str, str | None, str], datetime | None]
 
 
 class Verdict(NamedTuple):
-    """Why a message does not leave; `until` is when a waiting one is looked at again, None skips it."""
+    """Why a message does not leave; `until` is when a waiting one is looked at again, None skips it.
+
+    What `is_held` waits for a person's decision.
+    """
 
     reason: str
     until: datetime | None = None
+    is_held: bool = False
 
 
 class Facts(Protocol):
     """What is known of one claimed message, as `check.read_facts` returns it.
 
-    `..._ahead` count messages to the same person that are leaving before this one; `..._free_at` is when a
+    `step_status` is that of now, draft where the flow's file is gone, None without a flow; `..._ahead` count messages to the same person that are leaving before this one; `..._free_at` is when a
     count over a window falls below its limit, None where it is below.
     """
 
@@ -38,6 +42,8 @@ class Facts(Protocol):
     request_state: str | None
     is_of_last_batch: bool
     is_step_deleted: bool
+    step_status: str | None
+    is_approved: bool
     is_profile_deleted: bool
     address: str | None
     suppressed_for: str | None
@@ -97,7 +103,17 @@ def _message_status(facts: Facts) -> Verdict | None:
         # Without a batch of its own any more: back in the queue, or told of by another request.
         if not facts.is_of_last_batch or facts.request_state in ("waiting", "expired"):
             return Verdict("covered")
-    return Verdict("step_deleted") if facts.is_step_deleted else None
+    return _step(facts)
+
+
+def _step(facts: Facts) -> Verdict | None:
+    if facts.is_step_deleted:
+        return Verdict("step_deleted")
+    if facts.step_status == "draft":
+        return Verdict("no_live_message")
+    # A person decides, and only once (SEMANTICS 7.3).
+    needs_review = facts.step_status == "manual" and not facts.is_approved
+    return Verdict("manual", is_held=True) if needs_review else None
 
 
 def _recipient(facts: Facts) -> Verdict | None:

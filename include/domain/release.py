@@ -159,29 +159,6 @@ def deferral_reason(
     return "told_recently" if not_before is not None and not_before > now else None
 
 
-def unreachable_reason(
-    requested: Iterable[str],
-    telling: Iterable[str],
-    has_email: bool,
-    email_suppression: str | None,
-    has_phone: bool,
-) -> str | None:
-    """Why no telling message can reach a person on a requested channel (SEMANTICS 4.6).
-
-    Nobody can have given consent to SMS yet, so SMS alone reaches nobody.
-    """
-    usable = set(requested) & set(telling)
-    if not usable:
-        return "undeliverable"
-    if "EMAIL" not in usable:
-        return "missing_consent" if has_phone else "missing_phone"
-    if not has_email:
-        return "missing_email"
-    if email_suppression is None:
-        return None
-    return "invalid_address" if email_suppression == "invalid_address" else "suppressed"
-
-
 def _draw(seed: str, person: Waiting) -> str:
     text = f"{seed}:{person.subscription_id}"
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

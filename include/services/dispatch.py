@@ -166,10 +166,12 @@ class _Run:
             parcel = Parcel(Key(row.shop_id, row.message_id), row, now)
             if verdict is None:
                 fit.append(parcel)
+            elif verdict.is_held:
+                self.marker.judge(parcel, Verdicts.hold, verdict.reason)
             elif verdict.until is None:
                 self.marker.judge(parcel, Verdicts.skip, verdict.reason)
             else:
-                self.marker.judge(parcel, Verdicts.wait, *verdict)
+                self.marker.judge(parcel, Verdicts.wait, verdict.reason, verdict.until)
         return fit
 
     def _recheck(self, parcels: Sequence[Parcel]) -> Sequence[Parcel]:

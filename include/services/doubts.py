@@ -1,4 +1,4 @@
-"""Messages that a person decides about, since nobody knows whether they were sent (SEMANTICS 6.3)."""
+"""Messages that a person decides about: nobody knows whether they were sent, or their step is manual (SEMANTICS 6.3, 7.3)."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from include.domain.wake import DISPATCH
 from include.errors import NotFound
 from include.services.channels import end_alert
 from include.services.due import wake
-from include.services.marks import Key, mark_sent
+from include.services.marks import Key, cancel_held, mark_sent
 from include.services.outbox import HELD
 
 
@@ -28,8 +28,15 @@ def settle_as_sent(engine: Engine, message_id: int, now: datetime) -> None:
         _end_alert_of_last(connection, now)
 
 
+def settle_by_cancelling(engine: Engine, message_id: int, now: datetime) -> None:
+    """A person decides that it does not leave. Raises NotFound when it is not held."""
+    with engine.begin() as connection:
+        cancel_held(connection, _find_held(connection, message_id), now)
+        _end_alert_of_last(connection, now)
+
+
 def settle_by_resending(engine: Engine, message_id: int, now: datetime) -> None:
-    """A person lets it go again, under the same Message-ID. Raises NotFound when it is not held."""
+    """A person lets it go, under the same Message-ID. Raises NotFound when it is not held."""
     with engine.begin() as connection:
         key = _find_held(connection, message_id)
         run_query(connection, "outbox.resend_held", shop_id=key.shop_id, message_id=key.message_id, now=now)

@@ -38,6 +38,7 @@ class Marks:
     recorded: list[tuple[Key, datetime]] = field(default_factory=list)
     skipped: list[tuple[Key, str]] = field(default_factory=list)
     failed: list[tuple[Key, str]] = field(default_factory=list)
+    held: list[tuple[Key, str]] = field(default_factory=list)
     later: list[Later] = field(default_factory=list)
     attempts: list[tuple[Key, Outcome]] = field(default_factory=list)
     suppressed: list[Key] = field(default_factory=list)
@@ -52,6 +53,7 @@ class Marks:
         mark_sent(connection, self.recorded, is_recorded_only=True)
         _end(connection, "mark.skipped", lane, self.skipped, now)
         _end(connection, "mark.failed", lane, self.failed, now)
+        _end(connection, "mark.held", lane, self.held, now)
         _requeue(connection, lane, self.later)
         _record_attempts(connection, self.attempts, now)
         _suppress(connection, self.suppressed, "invalid_address", now)
@@ -79,6 +81,12 @@ def mark_sent(
             sent_at=copy_array([moment.isoformat() for _, moment in sent]),
             is_recorded_only=is_recorded_only,
         )
+
+
+def cancel_held(connection: Connection, key: Key, now: datetime) -> None:
+    """A person decided against it; its request is settled (SEMANTICS 3.9)."""
+    run_query(connection, "mark.cancel_held", shop_id=key.shop_id, message_id=key.message_id, now=now)
+    settle_messages(connection, [key], now)
 
 
 def _end(connection: Connection, query: str, lane: str, ended: list[tuple[Key, str]], now: datetime) -> None:

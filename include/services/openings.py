@@ -70,15 +70,14 @@ def judge_touched(
     openings = _judge(connection, shop_id, snapshot_id, rulebook, observed_at, of_bundles=False)
     if run_query(connection, "stock.count_bundles", shop_id=shop_id).scalar_one():
         openings += _judge(connection, shop_id, snapshot_id, rulebook, observed_at, of_bundles=True)
-    follow_openings(connection, shop_id, work_id, now)
-    if openings.opened:
-        run_query(connection, "flow.wake_messages_on_hold", shop_id=shop_id, snapshot_id=work_id, now=now)
     schedule_touched(connection, shop_id, work_id, now)
     return openings
 
 
 def schedule_touched(connection: Connection, shop_id: str, work_id: int, now: datetime) -> None:
-    """Give release a time to look at touched variants that are open and awaited."""
+    """The touched variants were judged: who waits for any variant joins, who is on hold is checked, release looks."""
+    follow_openings(connection, shop_id, work_id, now)
+    run_query(connection, "flow.wake_messages_on_hold", shop_id=shop_id, snapshot_id=work_id, now=now)
     run_query(connection, "stock.schedule_touched", shop_id=shop_id, snapshot_id=work_id, now=now)
     run_query(connection, "stock.clear_touched")
 

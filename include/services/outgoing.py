@@ -161,7 +161,7 @@ class Outlet:
             self.problems.append(error)
             self._marker.judge(parcel, Verdicts.wait, "template_error", now + TEMPLATE_RETRY)
         except AddressRefused:
-            self._marker.judge(parcel, Verdicts.fail, "invalid_address")
+            self._marker.judge(parcel, Verdicts.refuse_address)
         except SmsTooLong:
             self._marker.judge(parcel, Verdicts.fail, "undeliverable")
         return None

@@ -74,6 +74,11 @@ class Verdicts:
         self._counts["skipped"] += 1
         self.marks.skipped.append((parcel.key, reason))
 
+    def hold(self, parcel: Parcel, reason: str) -> None:
+        """A person decides about it."""
+        self._counts["later"] += 1
+        self.marks.held.append((parcel.key, reason))
+
     def wait(self, parcel: Parcel, reason: str, until: datetime) -> None:
         """It is looked at again then."""
         self._counts["later"] += 1
@@ -88,11 +93,15 @@ class Verdicts:
         self._counts["failed"] += 1
         self.marks.failed.append((parcel.key, reason))
 
+    def refuse_address(self, parcel: Parcel) -> None:
+        """Nothing can be written to this address, today or later."""
+        self.fail(parcel, "invalid_address")
+        self.marks.suppressed.append(parcel.key)
+
     def confirm_suspects(self) -> None:
         """The provider is sane: these addresses do not exist."""
         for parcel in self._suspects:
-            self.fail(parcel, "invalid_address")
-            self.marks.suppressed.append(parcel.key)
+            self.refuse_address(parcel)
         self._refusals += len(self._suspects)
         self._unnoted_refusals += len(self._suspects)
         self._suspects.clear()

@@ -140,27 +140,6 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 COMMENT ON FUNCTION deferral_reason IS 'Why a waiting request does not take part yet (SEMANTICS 3.3, 3.5).';
 
-CREATE FUNCTION unreachable_reason(
-    requested text[], telling text[], has_email boolean, email_suppression text, has_phone boolean
-) RETURNS text
-LANGUAGE sql IMMUTABLE AS $$
-    SELECT CASE
-        WHEN 'EMAIL' = ANY (requested) AND 'EMAIL' = ANY (telling) AND has_email AND email_suppression IS NULL
-            THEN NULL
-        WHEN NOT requested && telling THEN 'undeliverable'
-        WHEN 'EMAIL' = ANY (requested) AND 'EMAIL' = ANY (telling)
-            THEN CASE
-                WHEN NOT has_email THEN 'missing_email'
-                WHEN email_suppression = 'invalid_address' THEN 'invalid_address'
-                ELSE 'suppressed'
-            END
-        WHEN NOT has_phone THEN 'missing_phone'
-        ELSE 'missing_consent'
-    END
-$$;
-COMMENT ON FUNCTION unreachable_reason IS
-'Why no telling message can reach a person on a requested channel; nobody has given consent to SMS yet (SEMANTICS 4.6).';
-
 CREATE FUNCTION is_vip(properties jsonb, vip_property text) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS $$
     SELECT lower(coalesce(properties ->> vip_property, '')) NOT IN ('', 'false', 'no', '0')

@@ -107,7 +107,31 @@ LANGUAGE sql STABLE AS $$
     WHERE profile.shop_id = of_shop AND profile.profile_id = of_profile
 $$;
 COMMENT ON FUNCTION channel_obstacle IS
-'Why a person can''t be alerted on a channel; NULL: can be (SEMANTICS 4.6, 10.1). For few people or flows that use SMS.';
+'Why a person can''t be alerted on a channel; NULL: can be (SEMANTICS 4.6, 10.1). For few people or flows that use SMS;
+specification: include/domain/channel.py.';
+
+CREATE FUNCTION unreachable_reason(
+    requested text[], telling text[], has_email boolean, email_suppression text, email_consent text,
+    of_shop text, of_profile bigint
+) RETURNS text
+LANGUAGE sql STABLE AS $$
+    SELECT CASE
+        WHEN NOT requested && telling THEN 'undeliverable'
+        WHEN NOT 'EMAIL' = ANY (telling) OR NOT 'EMAIL' = ANY (requested)
+            THEN channel_obstacle(of_shop, 'SMS', of_profile)
+        WHEN has_email AND email_suppression IS NULL AND email_consent IS DISTINCT FROM 'withdrawn' THEN NULL
+        WHEN 'SMS' = ANY (telling) AND 'SMS' = ANY (requested)
+            AND channel_obstacle(of_shop, 'SMS', of_profile) IS NULL
+            THEN NULL
+        WHEN NOT has_email THEN 'missing_email'
+        WHEN email_suppression = 'invalid_address' THEN 'invalid_address'
+        WHEN email_suppression IS NOT NULL THEN 'suppressed'
+        ELSE 'missing_consent'
+    END
+$$;
+COMMENT ON FUNCTION unreachable_reason IS
+'Why no telling message reaches a person on a requested channel; NULL: one does (SEMANTICS 4.6). What e-mail needs comes
+with the row, so that flows without SMS call nothing per person; specification: include/domain/channel.py.';
 
 CREATE FUNCTION pick_channel(of_shop text, of_profile bigint, asked text[], offered text[]) RETURNS text
 LANGUAGE sql STABLE AS $$

@@ -20,6 +20,9 @@ COMMENT ON COLUMN flow_step.is_deleted IS 'The file holds it no more: its queued
 COMMENT ON COLUMN flow_step.uses_smart_sending IS 'Skipped for people who got something on this channel lately.';
 COMMENT ON COLUMN flow_step.requires_stock IS 'Leaves only while the variant can be bought; always so in back-in-stock.';
 
+ALTER TABLE message ADD COLUMN approved_at timestamptz;
+COMMENT ON COLUMN message.approved_at IS 'Set: a person let it go then; a manual step holds it no more (SEMANTICS 7.3).';
+
 -- A check of one person's messages must not find this index as good as theirs: it lists everybody's.
 DROP INDEX message_leased;
 CREATE INDEX message_leased ON message (lease_until) WHERE lease_until IS NOT NULL;

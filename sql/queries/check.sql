@@ -21,7 +21,8 @@ WITH claimed AS MATERIALIZED (
             message.state,
             message.lane,
             message.due_at,
-            message.attempt_count
+            message.attempt_count,
+            message.approved_at
         FROM message
         WHERE message.shop_id = given.shop_id AND message.message_id = given.message_id
         LIMIT 1
@@ -91,6 +92,8 @@ SELECT
     subscription.state AS request_state,
     subscription.batch_id IS NOT DISTINCT FROM claimed.batch_id AS is_of_last_batch,
     coalesce(step.is_deleted, false) AS is_step_deleted,
+    CASE WHEN flow.is_registered THEN step.status WHEN NOT flow.is_registered THEN 'draft' END AS step_status,
+    claimed.approved_at IS NOT NULL AS is_approved,
     claimed.profile_id IS NOT NULL AND profile.profile_id IS NULL AS is_profile_deleted,
     CASE claimed.channel WHEN 'SMS' THEN profile.phone ELSE profile.email END AS address,
     suppression.reason AS suppressed_for,
@@ -154,6 +157,7 @@ LEFT JOIN subscription
     ON subscription.shop_id = claimed.shop_id AND subscription.subscription_id = claimed.subscription_id
 LEFT JOIN batch ON batch.shop_id = claimed.shop_id AND batch.batch_id = claimed.batch_id
 LEFT JOIN shrunk ON shrunk.shop_id = claimed.shop_id AND shrunk.batch_id = claimed.batch_id
+LEFT JOIN flow ON flow.flow_name = claimed.flow_name
 LEFT JOIN flow_step AS step ON step.flow_name = claimed.flow_name AND step.step_id = claimed.step_id
 LEFT JOIN variant_stock AS stock ON stock.shop_id = claimed.shop_id AND stock.variant_id = claimed.variant_id
 LEFT JOIN variant ON variant.shop_id = claimed.shop_id AND variant.variant_id = claimed.variant_id

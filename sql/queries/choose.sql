@@ -32,6 +32,13 @@ CROSS JOIN LATERAL (
             suppression.shop_id = profile.shop_id
             AND suppression.channel = 'EMAIL'
             AND suppression.address_key = profile.email_key
+    LEFT JOIN consent AS objection
+        ON
+            objection.shop_id = profile.shop_id
+            AND objection.profile_id = profile.profile_id
+            AND objection.channel = 'EMAIL'
+            AND objection.purpose = 'alert'
+            AND objection.state = 'withdrawn'
     WHERE
         subscription.shop_id = decision.shop_id
         AND subscription.variant_id = decision.variant_id
@@ -39,7 +46,7 @@ CROSS JOIN LATERAL (
         AND deferral_reason(subscription.restock_after, decision.restocked_at, subscription.not_before, :now) IS NULL
         AND unreachable_reason(
             subscription.channels, CAST(:telling_channels AS text[]), profile.email IS NOT NULL, suppression.reason,
-            profile.phone IS NOT NULL
+            objection.state, profile.shop_id, profile.profile_id
         ) IS NULL
     ORDER BY subscription.subscribed_at, subscription.subscription_id
     LIMIT decision.allowed_count
@@ -70,6 +77,13 @@ CROSS JOIN LATERAL (
             suppression.shop_id = profile.shop_id
             AND suppression.channel = 'EMAIL'
             AND suppression.address_key = profile.email_key
+    LEFT JOIN consent AS objection
+        ON
+            objection.shop_id = profile.shop_id
+            AND objection.profile_id = profile.profile_id
+            AND objection.channel = 'EMAIL'
+            AND objection.purpose = 'alert'
+            AND objection.state = 'withdrawn'
     WHERE
         subscription.shop_id = decision.shop_id
         AND subscription.variant_id = decision.variant_id
@@ -77,7 +91,7 @@ CROSS JOIN LATERAL (
         AND deferral_reason(subscription.restock_after, decision.restocked_at, subscription.not_before, :now) IS NULL
         AND unreachable_reason(
             subscription.channels, CAST(:telling_channels AS text[]), profile.email IS NOT NULL, suppression.reason,
-            profile.phone IS NOT NULL
+            objection.state, profile.shop_id, profile.profile_id
         ) IS NULL
     ORDER BY subscription.subscribed_at DESC, subscription.subscription_id DESC
     LIMIT decision.allowed_count
@@ -131,7 +145,7 @@ CROSS JOIN LATERAL (
         ) AS deferral,
         unreachable_reason(
             subscription.channels, CAST(:telling_channels AS text[]), profile.email IS NOT NULL, suppression.reason,
-            profile.phone IS NOT NULL
+            objection.state, profile.shop_id, profile.profile_id
         ) AS unreachable
     FROM subscription
     JOIN profile
@@ -141,6 +155,13 @@ CROSS JOIN LATERAL (
             suppression.shop_id = profile.shop_id
             AND suppression.channel = 'EMAIL'
             AND suppression.address_key = profile.email_key
+    LEFT JOIN consent AS objection
+        ON
+            objection.shop_id = profile.shop_id
+            AND objection.profile_id = profile.profile_id
+            AND objection.channel = 'EMAIL'
+            AND objection.purpose = 'alert'
+            AND objection.state = 'withdrawn'
     WHERE
         subscription.shop_id = decision.shop_id
         AND subscription.variant_id = decision.variant_id
@@ -184,7 +205,7 @@ WITH queued AS (
         ) AS deferral,
         unreachable_reason(
             subscription.channels, CAST(:telling_channels AS text[]), profile.email IS NOT NULL, suppression.reason,
-            profile.phone IS NOT NULL
+            objection.state, profile.shop_id, profile.profile_id
         ) AS unreachable
     FROM release_decision AS decision
     JOIN subscription
@@ -199,6 +220,13 @@ WITH queued AS (
             suppression.shop_id = profile.shop_id
             AND suppression.channel = 'EMAIL'
             AND suppression.address_key = profile.email_key
+    LEFT JOIN consent AS objection
+        ON
+            objection.shop_id = profile.shop_id
+            AND objection.profile_id = profile.profile_id
+            AND objection.channel = 'EMAIL'
+            AND objection.purpose = 'alert'
+            AND objection.state = 'withdrawn'
     WHERE
         decision.hold_reason IS NULL
         AND NOT (decision.sizing = 'people' AND decision.ordering IN ('oldest', 'newest'))

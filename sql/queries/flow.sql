@@ -114,7 +114,8 @@ chosen AS MATERIALIZED (
                 THEN pick_channel(
                     due.shop_id, due.profile_id, subscription.channels, CAST(:offered_channels AS text[])
                 )
-            ELSE :channel
+            WHEN subscription.subscription_id IS NULL OR CAST(:channel AS text) = ANY (subscription.channels)
+                THEN CAST(:channel AS text)
         END AS channel
     FROM due
     LEFT JOIN subscription
@@ -229,5 +230,6 @@ WHERE
     AND flow.is_telling
     AND flow.is_registered
     AND flow_step.status IN ('live', 'manual')
+    AND NOT flow_step.is_deleted
     AND flow_step.channel IS NOT NULL
 ORDER BY flow_step.channel;

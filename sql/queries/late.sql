@@ -447,7 +447,8 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS told (
 ORDER BY told.variant_id, told.cycle;
 
 -- name: write_stock
--- Where variants stand after their history was told again; what release keeps there is left alone (SEMANTICS 2.9).
+-- Where variants stand after their history was told again (SEMANTICS 2.9); what release keeps there is left alone, and
+-- the cycle of its last batch is renumbered with the others.
 INSERT INTO variant_stock AS stock (
     shop_id, variant_id, available, units, is_open, is_absent, last_below, confirmations, cycle, observed_at,
     opened_at, closed_at, restocked_at, added_units, guard_reason
@@ -483,6 +484,7 @@ ON CONFLICT (shop_id, variant_id) DO UPDATE
         last_below = excluded.last_below,
         confirmations = excluded.confirmations,
         cycle = excluded.cycle,
+        batched_cycle = stock.batched_cycle + excluded.cycle - stock.cycle,
         observed_at = excluded.observed_at,
         opened_at = excluded.opened_at,
         closed_at = excluded.closed_at,

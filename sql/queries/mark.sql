@@ -75,6 +75,33 @@ WHERE
     AND message.state = 'sending'
     AND message.lane = :lane;
 
+-- name: held
+-- A person decides, each with its reason.
+UPDATE message
+SET
+    state = 'held',
+    reason = stopped.reason,
+    lane = NULL,
+    lease_until = NULL,
+    due_at = :now
+FROM unnest(
+    CAST(:shop_ids AS text[]), CAST(:message_ids AS bigint[]), CAST(:reasons AS text[])
+) AS stopped (shop_id, message_id, reason)
+WHERE
+    message.shop_id = stopped.shop_id
+    AND message.message_id = stopped.message_id
+    AND message.state = 'sending'
+    AND message.lane = :lane;
+
+-- name: cancel_held
+-- A person decided that it does not leave.
+UPDATE message
+SET
+    state = 'skipped',
+    reason = 'cancelled',
+    ended_at = :now
+WHERE state = 'held' AND shop_id = :shop_id AND message_id = :message_id;
+
 -- name: requeue
 -- Wait and look again later, each with its reason; `attempts` counts tries that reached the provider. A parked one keeps its place.
 UPDATE message

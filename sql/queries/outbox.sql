@@ -171,6 +171,7 @@ SELECT
     channel,
     purpose,
     template,
+    reason,
     attempt_count,
     due_at AS held_at
 FROM message
@@ -186,10 +187,12 @@ FROM message
 WHERE state = 'held' AND message_id = :message_id;
 
 -- name: resend_held
--- A person lets it go again, under its old Message-ID.
+-- A person lets it go, under its old Message-ID; no manual step holds it again (SEMANTICS 7.3).
 UPDATE message
 SET
     state = 'queued',
+    reason = CASE WHEN reason <> 'manual' THEN reason END,
+    approved_at = :now,
     due_at = :now
 WHERE state = 'held' AND shop_id = :shop_id AND message_id = :message_id;
 

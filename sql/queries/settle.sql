@@ -34,6 +34,7 @@ first_message AS (
         candidate.shop_id,
         candidate.subscription_id,
         message.message_id,
+        message.channel,
         message.state,
         message.reason
     FROM candidate
@@ -57,9 +58,10 @@ outcome AS (
         coalesce(bool_or(first_message.reason = 'out_of_stock_again'), false) AS is_sold_out_again,
         coalesce(
             min(first_message.reason) FILTER (WHERE first_message.reason = 'out_of_stock_again'),
-            min(first_message.reason),
+            min(first_message.reason) FILTER (WHERE first_message.reason <> 'no_live_message'),
             'no_live_message'
-        ) AS reason
+        ) AS reason,
+        array_agg(first_message.channel) AS tried_channels
     FROM candidate
     LEFT JOIN first_message USING (shop_id, subscription_id)
     GROUP BY
@@ -77,7 +79,7 @@ settled AS MATERIALIZED (
         outcome.is_sold_out_again
         OR outcome.reason = 'no_live_message'
         OR (
-            outcome.reason IN ('invalid_address', 'suppressed')
+            outcome.reason IN ('invalid_address', 'suppressed', 'missing_consent', 'missing_email', 'missing_phone')
             AND cardinality(outcome.channels) > 1
             AND pick_channel(
                 outcome.shop_id, outcome.profile_id, outcome.channels, ARRAY(
@@ -89,6 +91,8 @@ settled AS MATERIALIZED (
                         AND enrolment.subscription_id = outcome.subscription_id
                         AND enrolment.batch_id = outcome.batch_id
                         AND flow_step.status IN ('live', 'manual')
+                        AND NOT flow_step.is_deleted
+                        AND flow_step.channel <> ALL (outcome.tried_channels)
                 )
             ) IS NOT NULL
         ) AS is_returned

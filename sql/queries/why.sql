@@ -148,9 +148,13 @@ CROSS JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT
         message.state,
-        message.reason,
+        coalesce(
+            message.reason,
+            CASE WHEN message.state = 'queued' AND channel.paused_at IS NOT NULL THEN 'channel_paused' END
+        ) AS reason,
         message.due_at
     FROM message
+    JOIN channel ON channel.channel = message.channel
     WHERE
         message.shop_id = subscription.shop_id
         AND message.subscription_id = subscription.subscription_id

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from include.domain.delivery import next_attempt
 from include.domain.rules import RuleSet
+from include.domain.variant_rules import VariantRules
 from tests.histories.story import Ask
 
 NEVER = datetime.min.replace(tzinfo=UTC)
@@ -23,10 +24,7 @@ class Want:
     restock_after: datetime | None
     not_before: datetime | None
     state: str = "waiting"
-    minimum: int = 0
     told_at: datetime | None = None
-    message_due_at: datetime | None = None
-    tries: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -37,6 +35,7 @@ class Want:
 class Shelf:
     """One variant."""
 
+    rules: VariantRules
     units: int = 0
     is_known: bool = False
     is_open: bool = False
@@ -50,14 +49,32 @@ class Shelf:
 
 
 @dataclass
-class BatchNote:
-    """What a batch was made from."""
+class Mail:
+    """A message of a batch."""
+
+    want: Want
+    batch: Batch
+    due_at: datetime
+    tries: int = 0
+    state: str = "queued"
+
+
+@dataclass
+class Batch:
+    """People told together, in their order, and what their number was made from."""
 
     variant_id: str
-    at: datetime
+    rules: VariantRules
     units: int
     in_flight: int
-    told: list[Want]
+    mails: list[Mail] = field(default_factory=list)
+
+    def beyond(self, units: int) -> list[Mail]:
+        """Those whose place is not within what may be told now that the stock has shrunk (5)."""
+        if self.rules.customers_per_unit == "all" or units >= self.units:
+            return []
+        allowed = max(0, units * self.rules.customers_per_unit - self.in_flight)
+        return [mail for mail in self.mails if mail.state != "skipped"][allowed:]
 
 
 @dataclass
@@ -68,8 +85,9 @@ class Model:
     max_stock_age: timedelta
     shelves: dict[str, Shelf] = field(default_factory=dict)
     wants: list[Want] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
     suppressed: set[str] = field(default_factory=set)
-    batches: list[BatchNote] = field(default_factory=list)
+    pulls: dict[datetime, dict[str, float]] = field(default_factory=dict)
     good_at: datetime = NEVER
     refused_at: datetime = NEVER
 
@@ -96,8 +114,22 @@ class Model:
                 want.state = "cancelled"
 
     def observe(self, levels: dict[str, float], now: datetime) -> None:
-        """A complete full pull (2.4, 2.5, 2.6)."""
-        self.good_at = now
+        """A complete full pull; a late one takes its place and all is told again (2.9)."""
+        is_late = now < self.good_at
+        self.good_at = max(self.good_at, now)
+        self.pulls[now] = levels
+        if not is_late:
+            self._take_in(levels, now)
+            return
+        self.shelves = {
+            variant: Shelf(shelf.rules, next_release_at=shelf.next_release_at)
+            for variant, shelf in self.shelves.items()
+        }
+        for at in sorted(self.pulls):
+            self._take_in(self.pulls[at], at)
+
+    def _take_in(self, levels: dict[str, float], now: datetime) -> None:
+        """2.4, 2.5, 2.6."""
         for variant, shelf in self.shelves.items():
             if variant in levels:
                 shelf.missed = 0
@@ -110,21 +142,22 @@ class Model:
     def _see(self, shelf: Shelf, units: int, now: datetime) -> None:
         is_first, shelf.is_known = not shelf.is_known, True
         shelf.units = units
-        if units < self.rules.min_inventory:
+        rules = shelf.rules
+        if units < rules.min_inventory:
             if shelf.is_open or is_first:
                 shelf.closed_at = now
             shelf.is_open, shelf.confirmations, shelf.last_below = False, 0, units
         elif is_first:
             shelf.is_open = True
         elif not shelf.is_open:
-            has_risen = units - shelf.last_below >= self.rules.min_restock
+            has_risen = units - shelf.last_below >= rules.min_restock
             shelf.confirmations = shelf.confirmations + 1 if has_risen else 0
-            if shelf.confirmations >= self.rules.confirm_pulls:
+            if shelf.confirmations >= rules.confirm_pulls:
                 self._open(shelf, now)
 
     def _open(self, shelf: Shelf, now: datetime) -> None:
         shelf.is_open, shelf.confirmations = True, 0
-        if shelf.closed_at is None or now - shelf.closed_at >= timedelta(minutes=self.rules.min_out_minutes):
+        if shelf.closed_at is None or now - shelf.closed_at >= timedelta(minutes=shelf.rules.min_out_minutes):
             shelf.event_count += 1
             shelf.restocked_at = now
 
@@ -138,7 +171,7 @@ class Model:
             self._release_one(variant, shelf, now)
 
     def _release_one(self, variant: str, shelf: Shelf, now: datetime) -> None:
-        if not shelf.is_open or (0 < shelf.missed < self.rules.confirm_absent) or self.is_stale(now):
+        if not shelf.is_open or self._is_unsure(shelf, now):
             return
         queue = sorted(
             (w for w in self.wants if w.variant_id == variant and w.state == "waiting"),
@@ -147,10 +180,10 @@ class Model:
         queue = [want for want in queue if self._is_eligible(want, shelf, now)]
         in_flight = sum(1 for w in self.wants if w.variant_id == variant and w.state == "released")
         allowed: float = math.inf
-        if self.rules.customers_per_unit != "all":
+        if shelf.rules.customers_per_unit != "all":
             if shelf.next_release_at is not None and now < shelf.next_release_at:
                 return
-            allowed = shelf.units * self.rules.customers_per_unit - in_flight
+            allowed = shelf.units * shelf.rules.customers_per_unit - in_flight
             if allowed <= 0:
                 return
         told: list[Want] = []
@@ -161,13 +194,17 @@ class Model:
                 want.state = "skipped"
                 continue
             told.append(want)
-        for want in told:
-            want.state, want.minimum = "released", self.rules.min_inventory
-            want.tries, want.message_due_at = 0, now
         if told:
-            self.batches.append(BatchNote(variant, now, shelf.units, in_flight, told))
-            if self.rules.customers_per_unit != "all":
-                shelf.next_release_at = now + timedelta(minutes=self.rules.wait_minutes)
+            self._batch(variant, shelf, in_flight, told, now)
+
+    def _batch(self, variant: str, shelf: Shelf, in_flight: int, told: list[Want], now: datetime) -> None:
+        batch = Batch(variant, shelf.rules, shelf.units, in_flight)
+        self.batches.append(batch)
+        for want in told:
+            want.state = "released"
+            batch.mails.append(Mail(want, batch, now))
+        if shelf.rules.customers_per_unit != "all":
+            shelf.next_release_at = now + timedelta(minutes=shelf.rules.wait_minutes)
 
     def _is_eligible(self, want: Want, shelf: Shelf, now: datetime) -> bool:
         if want.not_before is not None and want.not_before > now:
@@ -176,23 +213,32 @@ class Model:
             shelf.restocked_at is not None and want.restock_after < shelf.restocked_at
         )
 
-    def dispatch(self, temporary: set[str], now: datetime) -> list[tuple[str, str]]:
-        """5 and 6.2, for mails of back in stock; who was told about what."""
-        told = []
-        for want in self.wants:
-            if want.state != "released" or want.message_due_at is None or want.message_due_at > now:
-                continue
-            shelf = self.shelves[want.variant_id]
-            if want.email in self.suppressed:
-                want.state = "skipped"
-            elif not shelf.is_open or shelf.units < want.minimum:
-                want.state = "waiting"
-            elif self.is_stale(now) or 0 < shelf.missed < self.rules.confirm_absent:
-                continue
-            elif want.email in temporary:
-                want.tries += 1
-                want.message_due_at = next_attempt(now, want.tries, None)
-            else:
-                want.state, want.told_at = "notified", now
-                told.append((want.email, want.variant_id))
-        return told
+    def dispatch(self, temporary: set[str], now: datetime) -> list[str]:
+        """5 and 6.2, for mails of back in stock; who was told."""
+        beyond = [m for batch in self.batches for m in batch.beyond(self.shelves[batch.variant_id].units)]
+        due = [m for batch in self.batches for m in batch.mails if m.state == "queued" and m.due_at <= now]
+        for mail in due:
+            self._send(mail, any(mail is other for other in beyond), mail.want.email in temporary, now)
+        return [mail.want.email for mail in due if mail.state == "sent"]
+
+    def _send(self, mail: Mail, is_beyond: bool, is_temporary: bool, now: datetime) -> None:
+        want, shelf = mail.want, self.shelves[mail.want.variant_id]
+        is_sold_out = not shelf.is_open or shelf.units < mail.batch.rules.min_inventory
+        if want.state == "cancelled":
+            mail.state = "skipped"
+        elif want.email in self.suppressed:
+            mail.state, want.state = "skipped", "skipped"
+        elif is_sold_out:
+            mail.state, want.state = "skipped", "waiting"
+        elif self._is_unsure(shelf, now):
+            return
+        elif is_beyond:
+            mail.state, want.state = "skipped", "waiting"
+        elif is_temporary:
+            mail.tries += 1
+            mail.due_at = next_attempt(now, mail.tries, None) or datetime.max.replace(tzinfo=UTC)
+        else:
+            mail.state, want.state, want.told_at = "sent", "notified", now
+
+    def _is_unsure(self, shelf: Shelf, now: datetime) -> bool:
+        return self.is_stale(now) or 0 < shelf.missed < self.rules.confirm_absent

@@ -53,6 +53,9 @@ def tell_story(seed: int, variant_count: int = VARIANT_COUNT, tick_count: int = 
     for number in range(tick_count):
         levels = {variant: _next_level(chance, level) for variant, level in levels.items()}
         story.ticks.append(_tick(chance, story.variants, levels, is_first=number == 0))
+    dead_lanes = [tick for tick in story.ticks if tick.crash == "dead lane"]
+    for tick in dead_lanes[1:]:  # in doubt again and again, a message is held for a person
+        tick.crash = None
     return story
 
 

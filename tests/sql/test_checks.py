@@ -11,6 +11,7 @@ from sqlalchemy import text
 from include.domain.flow import Flow
 from include.errors import ConfigurationError
 from include.messaging.senders.base import Outcome
+from include.services.doubts import settle_by_resending
 from include.services.requests import cancel_request
 from include.services.why import explain_request
 from tests.builders import World, a_back_in_stock_flow, a_row
@@ -230,7 +231,7 @@ def test_a_message_waits_while_the_stock_is_stale(world: World) -> None:
     world.pass_time(hours=2)
     assert look(world) == ("queued", "stale_stock")
     assert due_at(world) == world.now + timedelta(minutes=15)
-    assert "waits: stale_stock" in explain_request(world.engine, 1)
+    assert "waits: stale_stock" in explain_request(world.engine, 1).sentence
 
 
 def test_of_a_batch_that_waited_only_as_many_leave_as_the_stock_still_allows(world: World) -> None:
@@ -303,7 +304,10 @@ def test_a_message_waits_for_the_end_of_the_quiet_hours_in_the_shops_zone(world:
     at_night(world, quiet_hours_email="21:00-08:00")
     assert look(world) == ("queued", "quiet_hours")
     assert due_at(world) == datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
-    assert "waits: quiet_hours, looked at again 2026-03-02 07:00:00 UTC" in explain_request(world.engine, 1)
+    assert (
+        "waits: quiet_hours, looked at again 2026-03-02 07:00:00 UTC"
+        in explain_request(world.engine, 1).sentence
+    )
     assert world.dispatch()["later"] == 0
     world.now = world.window_start = due_at(world)
     world.sync(a_row("LAMP", 50))
@@ -553,3 +557,41 @@ def test_all_but_receipts_say_how_to_unsubscribe_in_their_header(world: World) -
     world.dispatch()
     headers = [b"List-Unsubscribe:" in envelope.content for envelope in world.mail.envelopes]
     assert headers == [False, True]
+
+
+def test_a_message_whose_step_is_a_draft_by_now_does_not_leave_and_its_request_waits(world: World) -> None:
+    released(world)
+    world.use_flow(a_back_in_stock_flow(status="draft"))
+    assert look(world) == ("skipped", "no_live_message")
+    assert world.query("SELECT state, reason FROM subscription") == [("waiting", "no_live_message")]
+    world.use_flow()
+    assert world.tell() == ["p0000@example.org"]
+
+
+def test_a_message_of_a_flow_whose_file_is_gone_does_not_leave_and_its_request_waits(world: World) -> None:
+    released(world)
+    world.use_flow(a_flow("other"))
+    assert look(world) == ("skipped", "no_live_message")
+    assert world.states() == {"waiting": 1}
+
+
+def test_a_message_whose_step_is_manual_by_now_is_held_until_a_person_lets_it_go(world: World) -> None:
+    released(world, people=2)
+    world.use_flow(a_back_in_stock_flow(status="manual"))
+    assert look(world) == ("held", "manual")
+    settle_by_resending(world.engine, 1, world.now)
+    world.dispatch()
+    assert world.mail.recipients == ["p0000@example.org"]
+    assert outcome(world, 2) == ("held", "manual")
+
+
+def test_a_message_that_a_person_let_go_is_not_held_again_after_a_wait(world: World) -> None:
+    released(world)
+    world.use_flow(a_back_in_stock_flow(status="manual"))
+    look(world)
+    settle_by_resending(world.engine, 1, world.now)
+    world.mail.answers["p0000@example.org"] = Outcome("temporary", "450", "later")
+    assert look(world) == ("queued", "temporary_error")
+    world.mail.answers.clear()
+    world.now = due_at(world)
+    assert look(world) == ("sent", None)

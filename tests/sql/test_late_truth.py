@@ -321,3 +321,22 @@ def test_2_8_a_run_by_hand_reads_the_dated_feed_of_the_last_window(engine: Engin
     assert catalog.pull_window(*given, now)["source"] == "live"
     catalog.load_snapshot(*given, now)
     assert world.value("SELECT observed_at FROM snapshot") == now
+
+
+def test_4_3_after_a_backfill_the_first_batch_of_a_cycle_still_counts_all_units(world: World) -> None:
+    world.use_flow()
+    world.set_rules(basis="added", customers_per_unit=1, wait_minutes=1)
+    for number, quantity in enumerate((0, 3, 0, 4)):
+        archive(world, number, [a_row("LAMP", quantity)])
+    for number, quantity in ((0, 0), (3, 4)):
+        world.now = START + (number + 1) * INTERVAL
+        load_and_detect(world, number, [a_row("LAMP", quantity)])
+        world.ask_many("LAMP", 9 * (number == 0))
+    assert len(world.tell()) == 4
+    for number, quantity in ((2, 0), (1, 3)):
+        load_and_detect(world, number, [a_row("LAMP", quantity)])
+    assert world.query("SELECT cycle, batched_cycle FROM variant_stock") == [(2, 2)]
+    world.pass_time(minutes=15)
+    world.window_start = world.now
+    world.sync(a_row("LAMP", 5))
+    assert len(world.tell()) == 1

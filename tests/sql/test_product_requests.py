@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from include.catalog.base import CatalogRow
 from include.db.queries import find_query
+from include.domain.window import Window
+from include.services import catalog
 from include.services.requests import cancel_by_token
 from include.services.why import explain_request
-from tests.builders import World, a_row
+from tests.builders import RowsConnector, World, a_row
 
 
 def stock(world: World, **units: int) -> None:
@@ -242,3 +245,31 @@ def test_1_6_who_asks_for_variants_only_pays_nothing_for_it(lights: World) -> No
     lights.ask_many("RED", 100)
     index = "one_open_request_per_person_and_product"
     assert lights.value("SELECT pg_relation_size(CAST(:index AS regclass))", index=index) == 8192
+
+
+def archived(world: World, window: Window, **units: int) -> list[CatalogRow]:
+    rows = [a_row(variant, quantity, product_id="LIGHTS") for variant, quantity in units.items()]
+    catalog.pull_window(world.engine, world.shop, RowsConnector(rows), world.folder, window, window.end)
+    return rows
+
+
+def test_1_6_what_a_late_snapshot_opened_is_joined(lights: World) -> None:
+    lights.set_rules(confirm_pulls=2)
+    lights.ask_for_any("a@example.org", "LIGHTS")
+    late = lights.next_window()
+    rows = archived(lights, late, RED=3, BLUE=0)
+    stock(lights, RED=3, BLUE=0)
+    assert requests(lights) == [(None, "LIGHTS", "waiting", None)]
+    lights.sync(*rows, window=late)
+    assert requests(lights) == [("RED", "LIGHTS", "waiting", None)]
+    assert lights.tell() == ["a@example.org"]
+
+
+def test_1_6_what_another_rule_opened_is_joined(lights: World) -> None:
+    lights.set_rules(min_inventory=5)
+    lights.ask_for_any("a@example.org", "LIGHTS")
+    stock(lights, RED=3, BLUE=0)
+    assert requests(lights) == [(None, "LIGHTS", "waiting", None)]
+    lights.set_rules(min_inventory=2)
+    assert requests(lights) == [("RED", "LIGHTS", "waiting", None)]
+    assert lights.tell() == ["a@example.org"]

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from include.domain.channel import channel_obstacle, unreachable_reason
 from include.domain.release import (
     VariantAtRelease,
     Waiting,
@@ -20,10 +21,9 @@ from include.domain.release import (
     deferral_reason,
     is_vip,
     needs_approval,
-    unreachable_reason,
 )
 from include.domain.rules import RuleSet
-from tests.builders import START, World, a_back_in_stock_flow, a_row
+from tests.builders import START, World, a_back_in_stock_flow, a_row, a_two_channel_flow, an_sms_flow
 
 NewWorld = Callable[[], AbstractContextManager[World]]
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -124,6 +124,11 @@ def test_release_takes_as_many_as_the_rule_allows(
             assert RuleSet.model_validate(batch.rules) == rules
 
 
+FLOWS = {
+    ("EMAIL",): a_back_in_stock_flow(),
+    ("SMS",): an_sms_flow(),
+    ("EMAIL", "SMS"): a_two_channel_flow(),
+}
 waiting_people = st.fixed_dictionaries(
     {
         "minute": st.integers(0, 5),
@@ -131,9 +136,22 @@ waiting_people = st.fixed_dictionaries(
         "properties": st.sampled_from(
             [{}, {}, {"vip": True}, {"vip": "no"}, {"vip": 0}, {"vip": "Gold"}, {"vip": None}, {"vip": False}]
         ),
-        "channels": st.sampled_from([*[["EMAIL"]] * 8, ["SMS"], ["EMAIL", "SMS"]]),
-        "suppression": st.sampled_from([*[None] * 10, "unsubscribed", "invalid_address"]),
-        "has_email": st.sampled_from([*[True] * 10, False]),
+        "channels": st.sampled_from([*[["EMAIL"]] * 8, ["SMS"], *[["EMAIL", "SMS"]] * 3, ["PUSH"]]),
+        "has": st.sampled_from([*[{"EMAIL", "SMS"}] * 6, {"EMAIL"}, {"SMS"}, set()]),
+        "suppression": st.sampled_from(
+            [*[{}] * 12, {"EMAIL": "unsubscribed"}, {"EMAIL": "invalid_address"}, {"SMS": "invalid_address"}]
+        ),
+        "consent": st.sampled_from(
+            [
+                {},
+                *[{("SMS", "alert"): "given"}] * 3,
+                {("SMS", "marketing"): "given"},
+                {("SMS", "alert"): "withdrawn", ("SMS", "marketing"): "given"},
+                {("EMAIL", "alert"): "withdrawn"},
+                {("EMAIL", "alert"): "withdrawn", ("SMS", "alert"): "given"},
+                {("EMAIL", "marketing"): "withdrawn"},
+            ]
+        ),
         "not_before": st.sampled_from([*[None] * 10, -1, 1]),
         "restock_after": st.sampled_from([*[None] * 10, -90, 90]),
     }
@@ -144,6 +162,7 @@ waiting_people = st.fixed_dictionaries(
 @given(
     people=st.lists(waiting_people, min_size=5, max_size=14) | st.lists(waiting_people, max_size=4),
     units=st.integers(1, 4),
+    telling=st.sampled_from([["EMAIL"], ["EMAIL"], ["EMAIL", "SMS"], ["SMS"]]),
     rules=st.builds(
         RuleSet,
         customers_per_unit=st.sampled_from(["all", 1, 1, 2]),
@@ -153,15 +172,15 @@ waiting_people = st.fixed_dictionaries(
     ),
 )
 def test_release_takes_whom_the_rule_names_and_says_why_it_passed_the_others(
-    new_world: NewWorld, people: list[dict], units: int, rules: RuleSet
+    new_world: NewWorld, people: list[dict], units: int, telling: list[str], rules: RuleSet
 ) -> None:
     with new_world() as world:
-        world.use_flow()
+        world.use_flow(FLOWS[tuple(telling)])
         world.set_rules(**rules.model_dump())
         world.sync(a_row("LAMP", 0))
         world.sync(a_row("LAMP", units))
         restocked_at = world.value("SELECT restocked_at FROM variant_stock")
-        queue = [queue_up(world, place, one, restocked_at) for place, one in enumerate(people)]
+        queue = [queue_up(world, place, one, restocked_at, telling) for place, one in enumerate(people)]
         with world.engine.begin() as connection:
             connection.exec_driver_sql("UPDATE variant_stock SET next_check_at = %s", (world.now,))
         per_unit = rules.people_allowed()
@@ -180,9 +199,10 @@ def test_release_takes_whom_the_rule_names_and_says_why_it_passed_the_others(
         assert held == ("does_not_fit" if is_blocked else None)
 
 
-def queue_up(world: World, place: int, one: dict, restocked_at) -> Waiting:
+def queue_up(world: World, place: int, one: dict, restocked_at, telling: list[str]) -> Waiting:
     """Insert a request as it might have come to be, and describe it in the rule's words."""
-    email = f"p{place}@example.org" if one["has_email"] else None
+    known = {"EMAIL": f"p{place}@example.org", "SMS": f"+49151123456{place:02}"}
+    addresses = {channel: known[channel] if channel in one["has"] else None for channel in known}
     moments = {
         "subscribed_at": START - timedelta(days=1) + timedelta(minutes=one["minute"]),
         "not_before": one["not_before"] and world.now + timedelta(minutes=one["not_before"]),
@@ -191,10 +211,15 @@ def queue_up(world: World, place: int, one: dict, restocked_at) -> Waiting:
     with world.engine.begin() as connection:
         profile_id = connection.execute(
             text(
-                "INSERT INTO profile (shop_id, email, email_key, properties, created_at)"
-                " VALUES ('demo', :email, :email, CAST(:properties AS jsonb), :now) RETURNING profile_id"
+                "INSERT INTO profile (shop_id, email, email_key, phone, properties, created_at)"
+                " VALUES ('demo', :email, :email, :phone, CAST(:properties AS jsonb), :now) RETURNING profile_id"
             ),
-            {"email": email, "properties": json.dumps(one["properties"]), "now": world.now},
+            {
+                "email": addresses["EMAIL"],
+                "phone": addresses["SMS"],
+                "properties": json.dumps(one["properties"]),
+                "now": world.now,
+            },
         ).scalar_one()
         subscription_id = connection.execute(
             text(
@@ -211,18 +236,37 @@ def queue_up(world: World, place: int, one: dict, restocked_at) -> Waiting:
                 **moments,
             },
         ).scalar_one()
-        if one["suppression"] and email:
+        for channel, reason in one["suppression"].items():
             connection.execute(
-                text("INSERT INTO suppression VALUES ('demo', 'EMAIL', :email, :reason, :now)"),
-                {"email": email, "reason": one["suppression"], "now": world.now},
+                text("INSERT INTO suppression VALUES ('demo', :channel, :address, :reason, :now)"),
+                {"channel": channel, "address": known[channel], "reason": reason, "now": world.now},
             )
+        for (channel, purpose), state in one["consent"].items():
+            connection.execute(
+                text("INSERT INTO consent VALUES ('demo', :id, :channel, :purpose, :state, :now, 'test')"),
+                {
+                    "id": profile_id,
+                    "channel": channel,
+                    "purpose": purpose,
+                    "state": state,
+                    "now": world.now,
+                },
+            )
+    obstacles = {
+        channel: channel_obstacle(
+            channel,
+            channel in one["has"],
+            one["suppression"].get(channel),
+            one["consent"].get((channel, "alert")),
+            one["consent"].get((channel, "marketing")),
+        )
+        for channel in known
+    }
     return Waiting(
         subscription_id,
         moments["subscribed_at"],
         one["wanted"],
         is_vip(one["properties"], "vip"),
         deferral_reason(moments["restock_after"], restocked_at, moments["not_before"], world.now),
-        unreachable_reason(
-            one["channels"], ["EMAIL"], bool(email), one["suppression"] if email else None, False
-        ),
+        unreachable_reason(one["channels"], telling, obstacles),
     )

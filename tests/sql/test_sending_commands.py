@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from include.cli import app
 from include.messaging.senders.base import Outcome
-from tests.builders import World
+from tests.builders import World, a_back_in_stock_flow, a_row
 
 Run = Callable[..., Result]
 
@@ -39,7 +39,7 @@ def test_doubts_lists_what_waits_oldest_first_and_says_how_to_decide(world, rest
     assert first.startswith("1  demo  EMAIL  back_in_stock  flow:1:tell  in doubt since 2026-03-01 08:")
     assert second.startswith("2  demo")
     assert advice == (
-        "2 wait for a decision: `restock messages settle ID sent` or `restock messages settle ID resend`."
+        "2 wait for a decision: `restock messages settle ID sent`, `... resend` or `... cancel`."
     )
     assert "@" not in shown.output
 
@@ -58,7 +58,7 @@ def test_settled_as_sent_a_request_is_notified_and_nothing_leaves(world, restock
 def test_settled_by_resending_a_message_leaves_at_once(world, restock):
     emails = held_world(world, people=1)
     shown = restock("messages", "settle", 1, "resend")
-    assert shown.output == "Message 1 goes again, under the same Message-ID.\n"
+    assert shown.output == "Message 1 goes, under the same Message-ID.\n"
     world.now = world.value("SELECT due_at FROM message")
     with world.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE shop SET max_stock_age = INTERVAL '1000 days'")
@@ -79,7 +79,7 @@ def test_the_alert_ends_with_the_last_doubt(world, restock):
     ("words", "complaint"),
     [
         (("messages", "settle", 99, "sent"), "No message 99 waits for a decision. See `restock messages doubts`."),
-        (("messages", "settle", 1, "perhaps"), "'perhaps' is no decision; allowed are sent and resend."),
+        (("messages", "settle", 1, "perhaps"), "'perhaps' is no decision; allowed are sent, resend and cancel."),
         (("channels", "pause", "FAX", "--reason", "x"), "There is no channel 'FAX'. There are EMAIL and SMS."),
         (("channels", "resume", "FAX"), "There is no channel 'FAX'. There are EMAIL and SMS."),
         (("channels", "pause", "SMS", "--reason", ""), "A pause needs a reason, for whoever asks why nothing leaves."),
@@ -160,3 +160,30 @@ def test_resuming_a_channel_that_paused_itself_sends_at_once(world, restock):
     restock("channels", "resume", "EMAIL")
     world.dispatch()
     assert world.mail.recipients == emails
+
+
+def test_a_manual_message_waits_for_review_and_cancelled_it_settles_its_request(world, restock):
+    world.use_flow(a_back_in_stock_flow(status="manual"))
+    world.sync(a_row("LAMP", 0))
+    world.ask_many("LAMP", 2)
+    world.sync(a_row("LAMP", 5))
+    world.release()
+    world.move()
+    assert "flow:1:tell  to be reviewed since 2026-03-01 08:" in restock("messages", "doubts").output
+    assert restock("messages", "settle", 1, "cancel").output == "Message 1 does not leave.\n"
+    assert restock("messages", "settle", 2, "resend").output == "Message 2 goes, under the same Message-ID.\n"
+    world.dispatch()
+    assert world.query("SELECT state, reason FROM message ORDER BY message_id") == [
+        ("skipped", "cancelled"),
+        ("sent", None),
+    ]
+    assert world.query("SELECT state, reason FROM subscription ORDER BY subscription_id") == [
+        ("skipped", "cancelled"),
+        ("notified", None),
+    ]
+
+
+def test_the_alert_ends_when_the_last_doubt_is_cancelled(world, restock):
+    held_world(world, people=1)
+    restock("messages", "settle", 1, "cancel")
+    assert "messages_held" not in restock("channels", "list").output

@@ -271,6 +271,7 @@ def test_3_9_what_two_lanes_left_to_each_other_is_settled_by_housekeeping(world:
 message_ends = st.one_of(
     st.tuples(st.sampled_from(["skipped", "failed"]), st.sampled_from(["undeliverable", "suppressed"])),
     st.just(("skipped", "out_of_stock_again")),
+    st.just(("skipped", "no_live_message")),
     st.just(("queued", None)),
     st.just(("held", "in_doubt")),
 )

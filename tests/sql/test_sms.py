@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from include.domain.flow import Flow
 from include.messaging.address import Mailbox
 from include.messaging.senders.sms import SmsAccount, SmsSender
-from tests.builders import World, a_row
+from tests.builders import World, a_row, an_sms_flow
 from tests.fixtures.sms_server import SmsServer
 
 NUMBERS = ["+4915112345670", "+4915112345671", "+4915112345672"]
@@ -27,20 +26,6 @@ def server() -> Iterator[SmsServer]:
 def run(world: World, statement: str, **parameters: Any) -> None:
     with world.engine.begin() as connection:
         connection.execute(text(statement), parameters)
-
-
-def an_sms_flow() -> Flow:
-    return Flow.model_validate(
-        {
-            "name": "back_in_stock",
-            "title": "Back in stock by SMS",
-            "trigger": {"metric": "Subscribed to Back in Stock"},
-            "steps": [
-                {"id": "wait_for_stock", "kind": "back_in_stock_delay"},
-                {"id": "tell", "kind": "send_sms", "template": "back_in_stock", "status": "live"},
-            ],
-        }
-    )
 
 
 def queued(world: World, people: int = 1, title: str = "Brass lamp") -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from include.errors import NotFound
+from include.services.channels import pause_channel
 from include.services.why import explain_batch, explain_person, explain_request, explain_variant, require_shop
 from tests.builders import World, a_row
 
@@ -124,3 +125,10 @@ def test_the_only_shop_need_not_be_named(world: World) -> None:
     assert require_shop(world.engine, None) == "demo"
     with pytest.raises(NotFound, match="No shop is called 'other'; there are: demo"):
         require_shop(world.engine, "other")
+
+
+def test_a_message_behind_a_paused_channel_says_so(world: World) -> None:
+    world.queue_alerts(people=1)
+    assert "its message is queued;" in why(world)
+    pause_channel(world.engine, "EMAIL", "a wrong price in the feed", world.now)
+    assert "its message is queued (waits: channel_paused" in why(world)

@@ -88,8 +88,9 @@ def settle_rows(rows: list[Any], reader: RowReader, line_number: int) -> None:
             row.variant_id = variant_id
         if row.location_id is not location_id:
             row.location_id = location_id
+        product_id = product_id or None
         if row.product_id is not product_id:
-            row.product_id = product_id or None
+            row.product_id = product_id
         row.quantity = str(quantity)
         if row.title == "":
             row.title = None

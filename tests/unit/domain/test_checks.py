@@ -27,6 +27,8 @@ class A:
     request_state: str | None = "released"
     is_of_last_batch: bool = True
     is_step_deleted: bool = False
+    step_status: str | None = "live"
+    is_approved: bool = False
     is_profile_deleted: bool = False
     address: str | None = "somebody@example.org"
     suppressed_for: str | None = None
@@ -61,6 +63,8 @@ IN_ORDER = [
     ({"request_state": "cancelled"}, "cancelled"),
     ({"is_of_last_batch": False}, "covered"),
     ({"is_step_deleted": True}, "step_deleted"),
+    ({"step_status": "draft"}, "no_live_message"),
+    ({"step_status": "manual"}, "manual"),
     ({"is_profile_deleted": True}, "profile_deleted"),
     ({"address": None}, "missing_email"),
     ({"suppressed_for": "invalid_address"}, "invalid_address"),
@@ -174,6 +178,8 @@ facts_of_all_kinds = st.builds(
     request_state=st.sampled_from([None, "released", "notified", "cancelled"]),
     is_of_last_batch=st.booleans(),
     is_step_deleted=st.booleans(),
+    step_status=st.sampled_from([None, "live", "live", "manual", "draft"]),
+    is_approved=st.booleans(),
     is_profile_deleted=st.booleans(),
     address=st.sampled_from([None, "x"]),
     suppressed_for=st.sampled_from([None, "unsubscribed", "invalid_address", "manual"]),
