@@ -1,11 +1,11 @@
 """Writing a history that was told again: only what differs from what is stored (SEMANTICS 2.9)."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -14,6 +14,7 @@ from include.domain.stock import Standing
 from include.services.retelling import LateSnapshot, Told
 
 Rows = list[dict[str, Any]]
+Fact = TypeVar("Fact")
 
 
 class HistoryWriter:
@@ -48,12 +49,8 @@ class HistoryWriter:
         gone: Rows = []
         came: Rows = []
         for told in chosen:
-            before = {
-                (location, at): change
-                for location, known in told.past.changes.items()
-                for at, change in known.items()
-            }
-            gone += [_key(told, place) for place in before if place not in told.changes]
+            left, written = _differences(told.past.changes, told.changes)
+            gone += [_key(told, place) for place in left]
             came += [
                 {
                     **_key(told, place),
@@ -61,8 +58,7 @@ class HistoryWriter:
                     "previous_quantity": _text(previous),
                     "snapshot_id": self._late.snapshot_ids.get(place[1]),
                 }
-                for place, (quantity, previous) in told.changes.items()
-                if before.get(place) != (quantity, previous)
+                for place, (quantity, previous) in written
             ]
         self._run("late.delete_changes", gone)
         self._run("late.write_changes", came)
@@ -71,17 +67,9 @@ class HistoryWriter:
         gone: Rows = []
         came: Rows = []
         for told in chosen:
-            before = {
-                (location, at): is_missing
-                for location, known in told.past.presence.items()
-                for at, is_missing in known.items()
-            }
-            gone += [_key(told, place) for place in before if place not in told.presence]
-            came += [
-                {**_key(told, place), "is_missing": is_missing}
-                for place, is_missing in told.presence.items()
-                if before.get(place) != is_missing
-            ]
+            left, written = _differences(told.past.presence, told.presence)
+            gone += [_key(told, place) for place in left]
+            came += [{**_key(told, place), "is_missing": is_missing} for place, is_missing in written]
         self._run("late.delete_presence", gone)
         self._run("late.write_presence", came)
         self._run("late.write_levels", [level for told in chosen for level in _levels(told)])
@@ -139,6 +127,15 @@ class HistoryWriter:
     def _run(self, name: str, rows: Rows) -> None:
         if rows:
             run_query(self._connection, name, shop_id=self._shop_id, rows=json.dumps(rows))
+
+
+def _differences(
+    known: Mapping[str, Mapping[datetime, Fact]], told: Mapping[tuple[str, datetime], Fact]
+) -> tuple[list[tuple[str, datetime]], list[tuple[tuple[str, datetime], Fact]]]:
+    """By location and moment: what is told no more, and what is new or told otherwise."""
+    before = {(location, at): fact for location, facts in known.items() for at, fact in facts.items()}
+    left = [place for place in before if place not in told]
+    return left, [(place, fact) for place, fact in told.items() if before.get(place) != fact]
 
 
 def _key(told: Told, place: tuple[str, datetime]) -> dict[str, Any]:

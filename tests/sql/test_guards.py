@@ -95,6 +95,22 @@ def test_2_4_what_is_missing_confirms_no_restock(world: World) -> None:
     assert is_open(world)
 
 
+def test_2_4_what_a_partial_snapshot_does_not_hold_is_as_before(world: World) -> None:
+    world.sync(a_row("LAMP", 5), a_row("VASE", 1))
+    for quantity in (2, 3, 4):
+        given = (world.engine, world.shop, RowsConnector([a_row("VASE", quantity)]), world.folder)
+        window = world.next_window()
+        catalog.pull_window(*given, window, world.now)
+        snapshot_id = catalog.load_snapshot(*given, window, world.now)["snapshot_id"]
+        with world.engine.begin() as connection:
+            connection.exec_driver_sql(
+                "UPDATE snapshot SET kind = 'partial' WHERE snapshot_id = %s", (snapshot_id,)
+            )
+        catalog.detect_changes(*given, window, snapshot_id, world.now)
+    stock = world.query("SELECT variant_id, units, is_open, is_absent FROM variant_stock ORDER BY 1")
+    assert stock == [("LAMP", 5, True, False), ("VASE", 4, True, False)]
+
+
 def test_2_5_a_restock_that_is_being_confirmed_says_so(world: World) -> None:
     world.set_rules(confirm_pulls=3)
     world.sync(a_row("LAMP", 0))
