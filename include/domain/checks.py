@@ -33,8 +33,9 @@ class Verdict(NamedTuple):
 class Facts(Protocol):
     """What is known of one claimed message, as `check.read_facts` returns it.
 
-    `step_status` is that of now, draft where the flow's file is gone, None without a flow; `..._ahead` count messages to the same person that are leaving before this one; `..._free_at` is when a
-    count over a window falls below its limit, None where it is below.
+    `step_status` is that of now, draft where the flow's file is gone, None without a flow. `..._ahead` count
+    messages to the same person that are leaving before this one; `..._free_at` is when a count over a window
+    falls below its limit, None where it is below.
     """
 
     channel: str

@@ -1,4 +1,4 @@
-"""Messages that a person decides about: nobody knows whether they were sent, or their step is manual (SEMANTICS 6.3, 7.3)."""
+"""Messages that a person decides about: in doubt, or of a manual step (SEMANTICS 6.3, 7.3)."""
 
 from collections.abc import Sequence
 from datetime import datetime
