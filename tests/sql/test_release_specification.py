@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -27,9 +27,11 @@ from tests.builders import START, World, a_back_in_stock_flow, a_row, a_two_chan
 
 NewWorld = Callable[[], AbstractContextManager[World]]
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+# Worlds are slow to build: a failing example is told as it was found.
+AS_FOUND = [Phase.explicit, Phase.reuse, Phase.generate]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=25, deadline=None, phases=AS_FOUND, suppress_health_check=QUIET)
 @given(
     units=st.integers(0, 8),
     people=st.integers(0, 30),
@@ -158,7 +160,7 @@ waiting_people = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=80, deadline=None, phases=AS_FOUND, suppress_health_check=QUIET)
 @given(
     people=st.lists(waiting_people, min_size=5, max_size=14) | st.lists(waiting_people, max_size=4),
     units=st.integers(1, 4),

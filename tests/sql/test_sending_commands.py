@@ -32,6 +32,14 @@ def held_world(world: World, people: int = 2) -> list[str]:
     return emails
 
 
+def dispatch_at_present(world: World, message_id: int) -> None:
+    """Commands know the real present only; stock is as fresh then as it was."""
+    world.now = world.value("SELECT due_at FROM message WHERE message_id = :id", id=message_id)
+    with world.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE shop SET max_stock_age = INTERVAL '1000 days'")
+    world.dispatch()
+
+
 def test_doubts_lists_what_waits_oldest_first_and_says_how_to_decide(world, restock):
     held_world(world)
     shown = restock("messages", "doubts")
@@ -59,10 +67,7 @@ def test_settled_by_resending_a_message_leaves_at_once(world, restock):
     emails = held_world(world, people=1)
     shown = restock("messages", "settle", 1, "resend")
     assert shown.output == "Message 1 goes, under the same Message-ID.\n"
-    world.now = world.value("SELECT due_at FROM message")
-    with world.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE shop SET max_stock_age = INTERVAL '1000 days'")
-    world.dispatch()
+    dispatch_at_present(world, 1)
     assert world.mail.recipients == emails
 
 
@@ -172,7 +177,7 @@ def test_a_manual_message_waits_for_review_and_cancelled_it_settles_its_request(
     assert "flow:1:tell  to be reviewed since 2026-03-01 08:" in restock("messages", "doubts").output
     assert restock("messages", "settle", 1, "cancel").output == "Message 1 does not leave.\n"
     assert restock("messages", "settle", 2, "resend").output == "Message 2 goes, under the same Message-ID.\n"
-    world.dispatch()
+    dispatch_at_present(world, 2)
     assert world.query("SELECT state, reason FROM message ORDER BY message_id") == [
         ("skipped", "cancelled"),
         ("sent", None),
