@@ -21,7 +21,7 @@ CONNECTIONS = 2
 IN_HAND = 400
 SLACK_SECONDS = 15.0
 # A victim is killed at an age between 0 and this: while it starts, takes over from its predecessor, or works.
-OLDEST = dict.fromkeys(KINDS, 0.0) | {"scheduler": 25.0, "triggerer": 25.0, "api-server": 15.0}
+OLDEST = dict.fromkeys(KINDS, 0.0) | {"scheduler": 25.0, "triggerer": 15.0, "api-server": 15.0}
 SETTLE_SECONDS = 2 * LEASE.total_seconds()
 
 
