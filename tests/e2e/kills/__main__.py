@@ -21,7 +21,7 @@ from tests.e2e.kills.victims import KINDS
 
 VARIANTS = 120
 FOLDER = PROJECT_HOME / "var" / "kills"
-HEADER = "| killed | kills | fewest queued | owed | lost | repeated | strangers | overtaken | settled after |"
+HEADER = "| killed | kills | fewest queued | owed | lost | repeated | strangers | overtaken | settled after | load |"
 
 
 def main() -> int:
@@ -79,6 +79,7 @@ def line_of(campaign: Campaign) -> str:
         verdict.strangers,
         verdict.overtaken,
         f"{campaign.settle_seconds:.0f} s",
+        f"{min(campaign.loads):.0f} to {max(campaign.loads):.0f}" if campaign.loads else "",
     ]
     return f"| {' | '.join(map(str, cells))} |"
 

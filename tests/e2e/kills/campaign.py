@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections import Counter
@@ -20,7 +21,7 @@ CONNECTIONS = 2
 IN_HAND = 400
 SLACK_SECONDS = 15.0
 # A victim is killed at an age between 0 and this: while it starts, takes over from its predecessor, or works.
-OLDEST = dict.fromkeys(KINDS, 0.0) | {"scheduler": 25.0, "triggerer": 25.0, "api-server": 15.0}
+OLDEST = dict.fromkeys(KINDS, 0.0) | {"scheduler": 25.0, "triggerer": 15.0, "api-server": 15.0}
 SETTLE_SECONDS = 2 * LEASE.total_seconds()
 
 
@@ -42,11 +43,12 @@ class Plan:
 
 @dataclass
 class Campaign:
-    """What was done and what came of it."""
+    """What was done and what came of it; `loads` are the machine's averages of a minute at the kills."""
 
     kinds: str
     seed: int
     killed: Counter[str] = field(default_factory=Counter)
+    loads: list[float] = field(default_factory=list)
     fewest_queued: int = 10**9
     longest_stall: float = 0.0
     settle_seconds: float = 0.0
@@ -118,6 +120,7 @@ class Siege:
                 break
             killed_at = time.monotonic()
             campaign.killed[label] += 1
+            campaign.loads.append(round(os.getloadavg()[0], 1))
             self._say(f"kill {campaign.kills}: {label}")
             time.sleep(self._chance.uniform(0.0, 1.0))
             self._besieged.revive()
