@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
@@ -160,6 +160,24 @@ waiting_people = st.fixed_dictionaries(
 )
 
 
+def a_queue(*wanted: int) -> list[dict]:
+    """People who can all be told, an edge away from the room that there is."""
+    plain = {
+        "properties": {},
+        "channels": ["EMAIL", "SMS"],
+        "has": {"EMAIL", "SMS"},
+        "suppression": {},
+        "consent": {("SMS", "alert"): "given"},
+        "not_before": None,
+        "restock_after": None,
+    }
+    return [{**plain, "minute": minute, "wanted": units} for minute, units in enumerate(wanted)]
+
+
+def a_rule(ordering: str, sizing: str, allow_overtaking: bool = False) -> RuleSet:
+    return RuleSet(customers_per_unit=1, ordering=ordering, sizing=sizing, allow_overtaking=allow_overtaking)
+
+
 @settings(max_examples=80, deadline=None, phases=AS_FOUND, suppress_health_check=QUIET)
 @given(
     people=st.lists(waiting_people, min_size=5, max_size=14) | st.lists(waiting_people, max_size=4),
@@ -173,6 +191,14 @@ waiting_people = st.fixed_dictionaries(
         allow_overtaking=st.booleans(),
     ),
 )
+@example(people=a_queue(1, 1, 1, 1, 1), units=2, telling=["EMAIL"], rules=a_rule("vip_first", "people"))
+@example(people=a_queue(1, 1, 1, 1, 1), units=3, telling=["EMAIL"], rules=a_rule("oldest", "people"))
+@example(people=a_queue(1, 1, 1, 1, 1), units=3, telling=["SMS"], rules=a_rule("newest", "people"))
+@example(people=a_queue(1, 3, 1, 2, 1), units=2, telling=["EMAIL"], rules=a_rule("lottery", "wanted_units"))
+@example(people=a_queue(2, 1, 1, 2, 1), units=3, telling=["EMAIL"], rules=a_rule("oldest", "wanted_units"))
+@example(people=a_queue(2, 2, 1, 1), units=3, telling=["EMAIL"], rules=a_rule("oldest", "wanted_units", True))
+@example(people=a_queue(3, 4, 1, 1), units=3, telling=["EMAIL"], rules=a_rule("newest", "wanted_units"))
+@example(people=a_queue(3, 1, 1), units=3, telling=["EMAIL"], rules=a_rule("oldest", "wanted_units"))
 def test_release_takes_whom_the_rule_names_and_says_why_it_passed_the_others(
     new_world: NewWorld, people: list[dict], units: int, telling: list[str], rules: RuleSet
 ) -> None:
