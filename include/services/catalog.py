@@ -284,8 +284,8 @@ def _write_changes(connection: Connection, shop_id: str, snapshot: Row[Any], rul
         is_full=is_full,
         confirm_absent=rulebook.rules.confirm_absent,
     )
-    run_query(connection, "stock.refresh_catalog", **observed)
     run_query(connection, "stock.write_levels", **observed)
+    run_query(connection, "stock.refresh_catalog", **observed)
     changed = run_query(connection, "stock.append_changes", **observed).rowcount
     run_query(connection, "stock.append_presence", **observed)
     run_query(connection, "stock.touch_variants", snapshot_id=snapshot.snapshot_id)
