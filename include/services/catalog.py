@@ -244,8 +244,7 @@ def _restage_if_lost(
 ) -> None:
     """A stage is not logged: after a crash of Postgres it is empty and is filled again from the archive."""
     run_query(connection, "snapshot.open_stage", snapshot_id=snapshot.snapshot_id)
-    staged = run_query(connection, "snapshot.count_staged", snapshot_id=snapshot.snapshot_id).scalar_one()
-    if staged != snapshot.row_count:
+    if not run_query(connection, "snapshot.is_staged", snapshot_id=snapshot.snapshot_id).scalar_one():
         stage_rows(connection, shop.id, snapshot.snapshot_id, connector.read(archive))
         run_query(connection, "snapshot.drop_repeated_rows", snapshot_id=snapshot.snapshot_id)
 

@@ -9,6 +9,7 @@ DELETE FROM touched_variant;
 -- name: collect_differences
 -- What the stage says otherwise than the level: changed, new, missing, or back after missing; or other facts of the
 -- variant. An observation never overrides a newer one (SEMANTICS 2.2); absent rows read 0 once confirmed (2.4).
+-- The stage holds this snapshot alone: a condition on it would only spoil the planner's count.
 WITH staged AS (
     SELECT
         variant_id,
@@ -16,7 +17,6 @@ WITH staged AS (
         quantity,
         facts_checksum
     FROM staged_row
-    WHERE snapshot_id = :snapshot_id
 ),
 
 level AS (
@@ -525,18 +525,26 @@ FROM judged;
 
 -- name: schedule_touched
 -- Give release a time to look at touched variants that are open and awaited, and at those held back for this.
+WITH looked_at AS (
+    SELECT variant_id
+    FROM touched_variant
+    WHERE snapshot_id = :snapshot_id
+    UNION
+    SELECT variant_id
+    FROM variant_stock
+    WHERE shop_id = :shop_id AND hold_reason = 'stale_stock'
+)
+
 UPDATE variant_stock AS stock
 SET
     next_check_at = CASE
         WHEN stock.is_open THEN greatest(:now, coalesce(stock.next_release_at, :now))
     END,
     hold_reason = NULL
+FROM looked_at
 WHERE
     stock.shop_id = :shop_id
-    AND (
-        stock.variant_id IN (SELECT variant_id FROM touched_variant WHERE snapshot_id = :snapshot_id)
-        OR stock.hold_reason = 'stale_stock'
-    )
+    AND stock.variant_id = looked_at.variant_id
     AND (
         (stock.is_open AND EXISTS (
             SELECT 1
