@@ -62,7 +62,7 @@ class Place:
             snapshot_id = connection.execute(text(NEW_SNAPSHOT), given).scalar_one()
             connection.execute(text("CALL create_stage(:snapshot_id)"), {"snapshot_id": snapshot_id})
             connection.execute(text(STAGE), {"snapshot_id": snapshot_id, "number": number})
-            connection.execute(text("ANALYZE staged_row"))
+            connection.execute(text("CALL analyze_stage(:snapshot_id)"), {"snapshot_id": snapshot_id})
         return int(snapshot_id)
 
 

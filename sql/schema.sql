@@ -222,7 +222,7 @@ CREATE PROCEDURE public.open_stage(IN snapshot bigint)
 BEGIN
     IF to_regclass(stage_name(snapshot)) IS NULL THEN
         EXECUTE format(
-            'CREATE UNLOGGED TABLE %I (LIKE public.staged_row) WITH (autovacuum_enabled = off)',
+            'CREATE UNLOGGED TABLE %I (LIKE public.staged_row INCLUDING GENERATED) WITH (autovacuum_enabled = off)',
             stage_name(snapshot));
     END IF;
     EXECUTE format('CREATE OR REPLACE TEMPORARY VIEW staged_row AS TABLE %I', stage_name(snapshot));
@@ -1037,11 +1037,14 @@ CREATE TABLE public.staged_row (
     collections text[] NOT NULL,
     is_published boolean NOT NULL,
     is_tracked boolean NOT NULL,
-    continue_selling boolean NOT NULL
+    continue_selling boolean NOT NULL,
+    facts_checksum bigint GENERATED ALWAYS AS (hash_record_extended(ROW(product_id, title, url, image_url, price, compare_at_price, collections, is_published, is_tracked, continue_selling), (0)::bigint)) STORED NOT NULL
 )
 PARTITION BY LIST (snapshot_id);
 
 COMMENT ON TABLE public.staged_row IS 'The pattern of stages, always empty; within a load or detect a view of this name shows its own stage.';
+
+COMMENT ON COLUMN public.staged_row.facts_checksum IS 'Of all that a row says of its variant. Rows that differ have the same one by chance once in 2^64.';
 
 CREATE TABLE public.stock_change (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -1062,7 +1065,10 @@ CREATE UNLOGGED TABLE public.stock_difference (
     quantity numeric NOT NULL,
     previous_quantity numeric,
     missed_count smallint NOT NULL,
-    previous_missed_count smallint DEFAULT 0 NOT NULL
+    previous_missed_count smallint DEFAULT 0 NOT NULL,
+    facts_checksum bigint,
+    has_other_stock boolean NOT NULL,
+    has_other_facts boolean NOT NULL
 );
 
 COMMENT ON TABLE public.stock_difference IS 'Work table of one detect: what differs from the level. Empty outside its transaction.';
@@ -1073,7 +1079,8 @@ CREATE TABLE public.stock_level (
     location_id text NOT NULL COLLATE pg_catalog."C",
     quantity numeric NOT NULL,
     observed_at timestamp with time zone NOT NULL,
-    missed_count smallint DEFAULT 0 NOT NULL
+    missed_count smallint DEFAULT 0 NOT NULL,
+    facts_checksum bigint
 )
 WITH (fillfactor='90');
 
@@ -1082,6 +1089,8 @@ COMMENT ON TABLE public.stock_level IS 'Current quantity per variant and locatio
 COMMENT ON COLUMN public.stock_level.observed_at IS 'When this quantity was first seen; a newer full snapshot confirms it without a write.';
 
 COMMENT ON COLUMN public.stock_level.missed_count IS 'Full snapshots in a row that did not contain it (SEMANTICS 2.4).';
+
+COMMENT ON COLUMN public.stock_level.facts_checksum IS 'Of the staged row that `variant` repeats, the same at all its locations; NULL: not known, to be compared.';
 
 CREATE TABLE public.subscription (
     shop_id text NOT NULL COLLATE pg_catalog."C",

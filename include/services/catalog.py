@@ -244,8 +244,7 @@ def _restage_if_lost(
 ) -> None:
     """A stage is not logged: after a crash of Postgres it is empty and is filled again from the archive."""
     run_query(connection, "snapshot.open_stage", snapshot_id=snapshot.snapshot_id)
-    staged = run_query(connection, "snapshot.count_staged", snapshot_id=snapshot.snapshot_id).scalar_one()
-    if staged != snapshot.row_count:
+    if not run_query(connection, "snapshot.is_staged", snapshot_id=snapshot.snapshot_id).scalar_one():
         stage_rows(connection, shop.id, snapshot.snapshot_id, connector.read(archive))
         run_query(connection, "snapshot.drop_repeated_rows", snapshot_id=snapshot.snapshot_id)
 
@@ -284,8 +283,8 @@ def _write_changes(connection: Connection, shop_id: str, snapshot: Row[Any], rul
         is_full=is_full,
         confirm_absent=rulebook.rules.confirm_absent,
     )
-    run_query(connection, "stock.refresh_catalog", **observed)
     run_query(connection, "stock.write_levels", **observed)
+    run_query(connection, "stock.refresh_catalog", **observed)
     changed = run_query(connection, "stock.append_changes", **observed).rowcount
     run_query(connection, "stock.append_presence", **observed)
     run_query(connection, "stock.touch_variants", snapshot_id=snapshot.snapshot_id)

@@ -93,6 +93,8 @@ class HistoryWriter:
             observed_at=self._late.at,
             variants=[told.past.variant_id for told in chosen if told.is_newest_sight],
         )
+        retold = [told.past.variant_id for told in chosen]
+        run_query(self._connection, "late.forget_facts", shop_id=self._shop_id, variants=retold)
 
     def _write_events(self, chosen: Sequence[Told]) -> None:
         gone: Rows = []

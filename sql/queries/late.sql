@@ -361,6 +361,12 @@ ON CONFLICT (shop_id, variant_id, location_id) DO UPDATE
         (stock_level.quantity, stock_level.observed_at, stock_level.missed_count)
         <> (excluded.quantity, excluded.observed_at, excluded.missed_count);
 
+-- name: forget_facts
+-- What is said of some variants is written anew: the next snapshot compares it.
+UPDATE stock_level
+SET facts_checksum = NULL
+WHERE shop_id = :shop_id AND variant_id = ANY (:variants) AND facts_checksum IS NOT NULL;
+
 -- name: write_variants
 -- Since when variants are known and whether they may be announced.
 UPDATE variant

@@ -37,9 +37,9 @@ CALL drop_stage(:snapshot_id);
 -- Give the planner the size of what was staged, and what it needs of the columns that are joined.
 CALL analyze_stage(:snapshot_id);
 
--- name: count_staged
--- Rows of a snapshot that stand in its stage: none after a crash, since stages are not logged.
-SELECT count(*) FROM staged_row WHERE snapshot_id = :snapshot_id;
+-- name: is_staged
+-- Whether a snapshot stands in its stage: wholly, or not at all after a crash, since stages are not logged.
+SELECT EXISTS (SELECT 1 FROM staged_row WHERE snapshot_id = :snapshot_id);
 
 -- name: clear_rejects
 -- A repeated load starts its rejects afresh.

@@ -7,15 +7,16 @@ DELETE FROM stock_difference;
 DELETE FROM touched_variant;
 
 -- name: collect_differences
--- What the stage says otherwise than the level: changed, new, missing, or back after missing.
--- An observation never overrides a newer one (SEMANTICS 2.2); absent rows read 0 once confirmed (2.4).
+-- What the stage says otherwise than the level: changed, new, missing, or back after missing; or other facts of the
+-- variant. An observation never overrides a newer one (SEMANTICS 2.2); absent rows read 0 once confirmed (2.4).
+-- The stage holds this snapshot alone: a condition on it would only spoil the planner's count.
 WITH staged AS (
     SELECT
         variant_id,
         location_id,
-        quantity
+        quantity,
+        facts_checksum
     FROM staged_row
-    WHERE snapshot_id = :snapshot_id
 ),
 
 level AS (
@@ -24,13 +25,15 @@ level AS (
         location_id,
         quantity,
         observed_at,
-        missed_count
+        missed_count,
+        facts_checksum
     FROM stock_level
     WHERE shop_id = :shop_id
 )
 
 INSERT INTO stock_difference (
-    snapshot_id, variant_id, location_id, quantity, previous_quantity, missed_count, previous_missed_count
+    snapshot_id, variant_id, location_id, quantity, previous_quantity, missed_count, previous_missed_count,
+    facts_checksum, has_other_stock, has_other_facts
 )
 SELECT
     :snapshot_id,
@@ -43,7 +46,13 @@ SELECT
     END,
     level.quantity,
     CASE WHEN staged.variant_id IS NULL THEN least(level.missed_count + 1, 32000) ELSE 0 END,
-    coalesce(level.missed_count, 0)
+    coalesce(level.missed_count, 0),
+    staged.facts_checksum,
+    level.variant_id IS NULL OR (
+        level.observed_at < :observed_at
+        AND (staged.variant_id IS NULL OR staged.quantity <> level.quantity OR level.missed_count > 0)
+    ),
+    staged.variant_id IS NOT NULL AND staged.facts_checksum IS DISTINCT FROM level.facts_checksum
 FROM staged
 FULL JOIN level
     ON level.variant_id = staged.variant_id AND level.location_id = staged.location_id
@@ -56,20 +65,22 @@ WHERE
             OR (staged.variant_id IS NOT NULL AND level.missed_count > 0)
             OR (staged.variant_id IS NULL AND CAST(:is_full AS boolean) AND level.missed_count < :confirm_absent)
         )
-    );
+    )
+    OR (staged.variant_id IS NOT NULL AND staged.facts_checksum IS DISTINCT FROM level.facts_checksum);
 
 -- name: write_levels
--- The current quantities of what differs.
-INSERT INTO stock_level (shop_id, variant_id, location_id, quantity, observed_at, missed_count)
+-- The current quantities of what differs. A known level keeps its checksum: its row may not be what names the variant.
+INSERT INTO stock_level (shop_id, variant_id, location_id, quantity, observed_at, missed_count, facts_checksum)
 SELECT
     :shop_id,
     variant_id,
     location_id,
     quantity,
     :observed_at,
-    missed_count
+    missed_count,
+    facts_checksum
 FROM stock_difference
-WHERE snapshot_id = :snapshot_id
+WHERE snapshot_id = :snapshot_id AND has_other_stock
 ORDER BY variant_id, location_id
 ON CONFLICT (shop_id, variant_id, location_id) DO UPDATE
     SET
@@ -89,7 +100,7 @@ SELECT
     previous_quantity,
     snapshot_id
 FROM stock_difference
-WHERE snapshot_id = :snapshot_id AND quantity IS DISTINCT FROM previous_quantity
+WHERE snapshot_id = :snapshot_id AND has_other_stock AND quantity IS DISTINCT FROM previous_quantity
 ORDER BY variant_id, location_id
 ON CONFLICT DO NOTHING;
 
@@ -103,34 +114,14 @@ SELECT
     :observed_at,
     missed_count > 0
 FROM stock_difference
-WHERE snapshot_id = :snapshot_id AND (missed_count > 0) <> (previous_missed_count > 0)
+WHERE snapshot_id = :snapshot_id AND has_other_stock AND (missed_count > 0) <> (previous_missed_count > 0)
 ORDER BY variant_id, location_id
 ON CONFLICT DO NOTHING;
 
 -- name: refresh_catalog
 -- What messages say of a variant, where it differs; a variant that may now be announced, or no longer, is touched.
--- Rows are compared first and sorted only where one differs: sorting a whole stage takes longer than all the rest.
-WITH differing_row AS MATERIALIZED (
-    SELECT staged_row.variant_id
-    FROM staged_row
-    LEFT JOIN variant AS known
-        ON known.shop_id = :shop_id AND known.variant_id = staged_row.variant_id
-    WHERE
-        staged_row.snapshot_id = :snapshot_id
-        AND (
-            known.variant_id IS NULL
-            OR (
-                known.product_id, known.title, known.url, known.image_url, known.price, known.compare_at_price,
-                known.collections, known.is_published, known.is_tracked, known.continue_selling
-            ) IS DISTINCT FROM (
-                staged_row.product_id, staged_row.title, staged_row.url, staged_row.image_url, staged_row.price,
-                staged_row.compare_at_price, staged_row.collections, staged_row.is_published, staged_row.is_tracked,
-                staged_row.continue_selling
-            )
-        )
-),
-
-staged AS (
+-- The first row of a variant names it: its checksum goes to all levels, so that any row that differs is found again.
+WITH staged AS (
     SELECT DISTINCT ON (variant_id)
         variant_id,
         product_id,
@@ -142,9 +133,16 @@ staged AS (
         collections,
         is_published,
         is_tracked,
-        continue_selling
+        continue_selling,
+        facts_checksum
     FROM staged_row
-    WHERE snapshot_id = :snapshot_id AND variant_id IN (SELECT differing_row.variant_id FROM differing_row)
+    WHERE
+        snapshot_id = :snapshot_id
+        AND variant_id IN (
+            SELECT stock_difference.variant_id
+            FROM stock_difference
+            WHERE stock_difference.snapshot_id = :snapshot_id AND stock_difference.has_other_facts
+        )
     ORDER BY variant_id, line_number
 ),
 
@@ -167,6 +165,16 @@ differing AS (
             staged.product_id, staged.title, staged.url, staged.image_url, staged.price, staged.compare_at_price,
             staged.collections, staged.is_published, staged.is_tracked, staged.continue_selling
         )
+),
+
+remembered AS (
+    UPDATE stock_level AS level
+    SET facts_checksum = staged.facts_checksum
+    FROM staged
+    WHERE
+        level.shop_id = :shop_id
+        AND level.variant_id = staged.variant_id
+        AND level.facts_checksum IS DISTINCT FROM staged.facts_checksum
 ),
 
 touched AS (
@@ -235,7 +243,7 @@ SELECT
     :snapshot_id,
     variant_id
 FROM stock_difference
-WHERE snapshot_id = :snapshot_id
+WHERE snapshot_id = :snapshot_id AND has_other_stock
 GROUP BY variant_id;
 
 -- name: touch_bundles
@@ -517,18 +525,26 @@ FROM judged;
 
 -- name: schedule_touched
 -- Give release a time to look at touched variants that are open and awaited, and at those held back for this.
+WITH looked_at AS (
+    SELECT variant_id
+    FROM touched_variant
+    WHERE snapshot_id = :snapshot_id
+    UNION
+    SELECT variant_id
+    FROM variant_stock
+    WHERE shop_id = :shop_id AND hold_reason = 'stale_stock'
+)
+
 UPDATE variant_stock AS stock
 SET
     next_check_at = CASE
         WHEN stock.is_open THEN greatest(:now, coalesce(stock.next_release_at, :now))
     END,
     hold_reason = NULL
+FROM looked_at
 WHERE
     stock.shop_id = :shop_id
-    AND (
-        stock.variant_id IN (SELECT variant_id FROM touched_variant WHERE snapshot_id = :snapshot_id)
-        OR stock.hold_reason = 'stale_stock'
-    )
+    AND stock.variant_id = looked_at.variant_id
     AND (
         (stock.is_open AND EXISTS (
             SELECT 1

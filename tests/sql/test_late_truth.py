@@ -196,6 +196,19 @@ def test_2_2_a_late_observation_never_makes_old_stock_current(world: World) -> N
     assert world.tell() == []
 
 
+def test_2_9_what_a_late_snapshot_says_of_a_variant_is_corrected_by_the_next_one(world: World) -> None:
+    titles = ["First", "Late", None, "First"]
+    pulls = [[a_row("MUG", len(title), title=title)] if title else [a_row("LAMP", 0)] for title in titles]
+    for number, rows in enumerate(pulls):
+        archive(world, number, rows)
+    world.now = START + 4 * INTERVAL
+    for number in (0, 2, 1):
+        load_and_detect(world, number, pulls[number])
+    assert world.value("SELECT title FROM variant WHERE variant_id = 'MUG'") == "Late"
+    load_and_detect(world, 3, pulls[3])
+    assert world.value("SELECT title FROM variant WHERE variant_id = 'MUG'") == "First"
+
+
 def test_2_9_a_late_snapshot_says_what_it_changed_and_says_the_same_again(world: World) -> None:
     for number, quantity in enumerate((0, 9, 0)):
         archive(world, number, [a_row("LAMP", quantity)])

@@ -54,3 +54,52 @@ def test_the_first_row_of_a_variant_says_what_it_is_called_also_when_only_a_late
     assert world.value("SELECT title FROM variant") == "Mug"
     world.sync(a_row("A", 1, "north", title="Cup"), a_row("A", 1, "south", title="Mug"))
     assert world.value("SELECT title FROM variant") == "Cup"
+
+
+def test_a_variant_takes_the_name_of_its_first_row_also_when_only_the_order_of_rows_differs(
+    world: World,
+) -> None:
+    for _ in range(2):
+        world.sync(a_row("A", 1, "north", title="Mug"), a_row("A", 1, "south", title="Cup"))
+        assert world.value("SELECT title FROM variant") == "Mug"
+    world.sync(a_row("A", 1, "south", title="Cup"), a_row("A", 1, "north", title="Mug"))
+    assert world.value("SELECT title FROM variant") == "Cup"
+
+
+def test_the_checksum_of_a_level_is_that_of_what_the_variant_repeats(world: World) -> None:
+    world.sync(a_row("A", 1, "north", title="Mug"), a_row("A", 1, "south", title="Cup"))
+    world.sync(a_row("A", 2, "north", title="Pot"), a_row("A", 1, "south", title="Cup"), a_row("B", 0))
+    assert world.value("SELECT count(DISTINCT facts_checksum) FROM stock_level WHERE variant_id = 'A'") == 1
+    assert world.value("SELECT count(*) FROM stock_level WHERE facts_checksum IS NULL") == 0
+
+
+def test_other_facts_alone_write_no_change_and_open_nothing(world: World) -> None:
+    world.sync(a_row("A", 3, title="Mug", price="9.90"))
+    level = "SELECT quantity, observed_at, missed_count FROM stock_level"
+    stock = "SELECT units, is_open, observed_at, opened_at, added_units FROM variant_stock"
+    before = world.query(level), world.query(stock)
+    assert world.sync(a_row("A", 3, title="Cup", price="8.90"))["changed"] == 0
+    assert (world.query(level), world.query(stock)) == before
+    assert world.value("SELECT count(*) FROM stock_change") == 1
+    assert world.query("SELECT title, price FROM variant")[0][0] == "Cup"
+
+
+def test_each_fact_of_a_row_reaches_the_variant_also_when_it_alone_differs(world: World) -> None:
+    other = {
+        "product_id": "P2",
+        "title": "Cup",
+        "url": "https://shop.example/cup",
+        "image_url": "https://shop.example/cup.jpg",
+        "price": "2",
+        "compare_at_price": "3",
+        "collections": ("sale",),
+        "is_published": False,
+        "is_tracked": False,
+        "continue_selling": True,
+    }
+    for name, value in other.items():
+        world.sync(a_row("A", 3))
+        world.sync(a_row("A", 3, **{name: value}))
+        stored = world.value(f"SELECT CAST({name} AS text) FROM variant")
+        expected = {True: "true", False: "false", ("sale",): "{sale}"}.get(value, value)
+        assert stored == expected, name
