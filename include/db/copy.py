@@ -1,12 +1,16 @@
 """Bulk transfer with COPY."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from typing import IO
 
 import psycopg
 from psycopg import sql
 from sqlalchemy import Connection
 
+from include.ahead import ahead
+
+BLOCKS_AHEAD = 4
 NULL = "\x1e"
 _JOINT = "\x1f"
 _END = "\x1d"
@@ -40,13 +44,16 @@ def copy_array(items: Iterable[str]) -> str:
 
 
 def copy_blocks(connection: Connection, table: str, columns: Sequence[str], blocks: Iterable[str]) -> int:
-    """Write blocks of COPY text into `table`, inside the connection's transaction; the rows written."""
+    """Write blocks of COPY text into `table`, inside the connection's transaction; the rows written.
+
+    Blocks are made in a thread of their own, while the ones before are on their way to Postgres.
+    """
     statement = sql.SQL(_COPY_IN).format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with _raw(connection).cursor() as cursor:
-        with cursor.copy(statement) as copy:
-            for block in blocks:
+        with cursor.copy(statement) as copy, closing(ahead(blocks, BLOCKS_AHEAD)) as ready:
+            for block in ready:
                 copy.write(block)
         return cursor.rowcount
 
