@@ -51,8 +51,7 @@ def stage_rows(connection: Connection, shop_id: str, snapshot_id: int, chunks: I
     run_query(connection, "snapshot.analyze_stage", snapshot_id=snapshot_id)
     run_query(connection, "snapshot.clear_rejects", shop_id=shop_id, snapshot_id=snapshot_id)
     rejects = [
-        (shop_id, snapshot_id, reject.line_number, reject.reason, reject.excerpt)
-        for reject in staged.rejects
+        (shop_id, snapshot_id, reject.line_number, reject.reason, reject.excerpt) for reject in staged.rejects
     ]
     copy_blocks(connection, "rejected_row", REJECT_COLUMNS, [copy_lines(rejects)])
     return staged
