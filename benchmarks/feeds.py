@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
@@ -45,6 +46,7 @@ def feed_file(kind: str) -> Path:
         unfinished = path.with_suffix(".unfinished")
         with unfinished.open("w", encoding="utf-8", newline="") as stream:
             _write(stream, kind)
+        os.utime(unfinished, (NOW.timestamp(), NOW.timestamp()))  # else the one that is written last is newer
         unfinished.rename(path)
     return path
 

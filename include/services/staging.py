@@ -3,11 +3,12 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Connection
 
 from include.catalog.base import CatalogRow, Chunk, RejectedRow
-from include.db.copy import NULL, copy_array, copy_blocks, copy_lines
+from include.db.copy import copy_array, copy_blocks, copy_lines
 from include.db.queries import run_query
 
 MOST_REJECTS_KEPT = 10_000
@@ -50,39 +51,44 @@ def stage_rows(connection: Connection, shop_id: str, snapshot_id: int, chunks: I
     run_query(connection, "snapshot.analyze_stage", snapshot_id=snapshot_id)
     run_query(connection, "snapshot.clear_rejects", shop_id=shop_id, snapshot_id=snapshot_id)
     rejects = [
-        (shop_id, str(snapshot_id), str(reject.line_number), reject.reason, reject.excerpt)
-        for reject in staged.rejects
+        (shop_id, snapshot_id, reject.line_number, reject.reason, reject.excerpt) for reject in staged.rejects
     ]
     copy_blocks(connection, "rejected_row", REJECT_COLUMNS, [copy_lines(rejects)])
     return staged
 
 
-def _blocks(snapshot_id: int, chunks: Iterable[Chunk], staged: Staged) -> Iterator[str]:
-    prefix = str(snapshot_id)
+def _blocks(snapshot_id: int, chunks: Iterable[Chunk], staged: Staged) -> Iterator[bytes]:
     for chunk in chunks:
         rejects = [row for row in chunk if isinstance(row, RejectedRow)]
         staged.reject_count += len(rejects)
         staged.rejects += rejects[: MOST_REJECTS_KEPT - len(staged.rejects)]
-        yield copy_lines([_fields(prefix, row) for row in chunk if isinstance(row, CatalogRow)])
+        rows: Any = [row for row in chunk if isinstance(row, CatalogRow)] if rejects else chunk
+        yield _copied(snapshot_id, rows)
 
 
-def _fields(prefix: str, row: CatalogRow) -> tuple[str, ...]:
-    return (
-        prefix,
-        str(row.line_number),
-        row.variant_id,
-        row.location_id,
-        row.quantity,
-        NULL if row.product_id is None else row.product_id,
-        NULL if row.title is None else row.title,
-        NULL if row.url is None else row.url,
-        NULL if row.image_url is None else row.image_url,
-        NULL if row.price is None else row.price,
-        NULL if row.compare_at_price is None else row.compare_at_price,
-        _collections(row.collections),
-        "t" if row.is_published else "f",
-        "t" if row.is_tracked else "f",
-        "t" if row.continue_selling else "f",
+def _copied(snapshot_id: int, rows: list[CatalogRow]) -> bytes:
+    """The rows as COPY takes them, their fields in the order of STAGE_COLUMNS."""
+    return copy_lines(
+        [
+            (
+                snapshot_id,
+                row.line_number,
+                row.variant_id,
+                row.location_id,
+                row.quantity,
+                row.product_id,
+                row.title,
+                row.url,
+                row.image_url,
+                row.price,
+                row.compare_at_price,
+                _collections(row.collections),
+                row.is_published,
+                row.is_tracked,
+                row.continue_selling,
+            )
+            for row in rows
+        ]
     )
 
 

@@ -80,12 +80,13 @@ WHERE
 
 -- name: measure_rows
 -- The figures of measure_stage where each variant has one row, as in most shops; else has fewer variants than rows.
--- A sort that finds its input in order and one join: grouping a million variants takes three times as long.
+-- A sort that finds its input in order, and a join with nothing but the variants that stand at zero: grouping a
+-- million variants takes three times as long, the join with all that is known twice.
 SELECT
     count(*) AS row_count,
     count(DISTINCT staged_row.variant_id) AS variant_count,
     count(*) FILTER (WHERE counted.available < 1) AS zero_count,
-    count(*) FILTER (WHERE counted.available >= 1 AND level.available < 1) AS risen_count
+    count(level.variant_id) FILTER (WHERE counted.available >= 1) AS risen_count
 FROM staged_row
 JOIN shop ON shop.shop_id = :shop_id
 CROSS JOIN LATERAL (
@@ -95,7 +96,7 @@ CROSS JOIN LATERAL (
     END, 0) AS available
 ) AS counted
 LEFT JOIN variant_stock AS level
-    ON level.shop_id = :shop_id AND level.variant_id = staged_row.variant_id
+    ON level.shop_id = :shop_id AND level.variant_id = staged_row.variant_id AND level.available < 1
 WHERE staged_row.snapshot_id = :snapshot_id;
 
 -- name: measure_stage
