@@ -35,7 +35,7 @@ def check(
             now=now,
         )
         as_row = _row_maker(tuple(found.keys()))
-        rows = [as_row(row) for row in found]
+        rows = [as_row(row) for row in found.all()]
     quiet_until = quiet_times(rules, now)
     return [(row, judge(row, rules, now, quiet_until)) for row in rows]
 

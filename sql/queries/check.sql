@@ -49,7 +49,7 @@ freshness AS MATERIALIZED (
             WHERE snapshot.shop_id = shop.shop_id AND snapshot.state = 'rejected'
         ) AS refused_at
     FROM shop
-    WHERE shop.shop_id = ANY (CAST(:shop_ids AS text[]))
+    WHERE shop.shop_id IN (SELECT claimed.shop_id FROM claimed)
 ),
 
 -- Batches sized for more stock than there is now; what leaves of them ends before `first_beyond_id`.
@@ -193,10 +193,11 @@ LEFT JOIN LATERAL (
     ) AS leaving
     WHERE claimed.purpose = 'back_in_stock'
 ) AS alerts ON true
--- The timer of Smart Sending: the last attempt, and the window that held at that moment.
+-- The timer of Smart Sending: the last attempt, and the window that held at that moment. CASE, since the subqueries of a
+-- join are computed before its condition is looked at.
 LEFT JOIN LATERAL (
     SELECT
-        (
+        CASE WHEN step.uses_smart_sending AND claimed.purpose <> 'transactional' THEN (
             SELECT count(*)
             FROM message AS ahead
             WHERE
@@ -205,8 +206,8 @@ LEFT JOIN LATERAL (
                 AND ahead.channel = claimed.channel
                 AND ahead.state = 'sending'
                 AND ahead.message_id < claimed.message_id
-        ) AS channel_ahead,
-        (
+        ) END AS channel_ahead,
+        CASE WHEN step.uses_smart_sending AND claimed.purpose <> 'transactional' THEN (
             SELECT last_one.ended_at + make_interval(secs => 3600 * coalesce(
                 (
                     SELECT CAST(
@@ -228,8 +229,7 @@ LEFT JOIN LATERAL (
                 AND coalesce(last_one.ended_at, '-infinity') > CAST(:now AS timestamptz) - INTERVAL '1 year'
             ORDER BY last_one.ended_at DESC
             LIMIT 1
-        ) AS smart_until
-    WHERE step.uses_smart_sending AND claimed.purpose <> 'transactional'
+        ) END AS smart_until
 ) AS smart ON true
 LEFT JOIN LATERAL (
     SELECT

@@ -69,10 +69,11 @@ next AS MATERIALIZED (
     FROM message
     WHERE channel = :channel AND state = 'queued' AND parked_domain IS NULL AND due_at <= :now
     ORDER BY priority, due_at, message_id
-    LIMIT CAST(:claim_size AS bigint) - (SELECT count(*) FROM parked)
+    LIMIT :claim_size
     FOR UPDATE SKIP LOCKED
 ),
 
+-- What parked ones leave no room for is cut off here: with a limit that it can't see, the planner reads the whole table.
 chosen AS (
     SELECT
         shop_id,
@@ -83,6 +84,7 @@ chosen AS (
         shop_id,
         message_id
     FROM next
+    LIMIT :claim_size
 )
 
 UPDATE message
