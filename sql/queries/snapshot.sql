@@ -81,7 +81,7 @@ WHERE
 -- name: measure_rows
 -- The figures of measure_stage where each variant has one row, as in most shops; else has fewer variants than rows.
 -- A sort that finds its input in order, and a join with nothing but the variants that stand at zero: grouping a
--- million variants takes three times as long, the join with all that is known twice.
+-- million variants takes three times as long.
 SELECT
     count(*) AS row_count,
     count(DISTINCT staged_row.variant_id) AS variant_count,
