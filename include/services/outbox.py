@@ -132,7 +132,7 @@ def claim_keys(
             now=now,
             lease_until=now + LEASE,
         )
-        return sorted(Key(*row) for row in claimed.all())
+        return sorted(Key._make(row) for row in claimed.all())
 
 
 def renew_leases(connection: Connection, lane: str, doubtful: Iterable[Key], now: datetime) -> None:
