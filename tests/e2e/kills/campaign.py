@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -22,8 +22,8 @@ IN_HAND = 400
 SLACK_SECONDS = 15.0
 # A victim is killed at an age between 0 and this: while it starts, takes over from its predecessor, or works.
 OLDEST = dict.fromkeys(KINDS, 0.0) | {"scheduler": 25.0, "triggerer": 15.0, "api-server": 15.0}
-# Every second kill waits until mails leave; the other strikes what may still recover from the one before.
-STRIKES = 2
+# So many kills do not wait until mails leave: they strike what may still recover from the one before.
+AT_ONCE = 0.5
 SETTLE_SECONDS = 2 * LEASE.total_seconds()
 
 
@@ -98,6 +98,7 @@ class Siege:
         self._variants = variants
         self._chance = random.Random(seed)
         self._say = say
+        self._silent_since: float | None = None
 
     def fill(self) -> None:
         """Let things come back into stock until enough messages are queued."""
@@ -107,24 +108,22 @@ class Siege:
             self._restock()
         self._wait_until_queued()
 
-    def kill(self, kind: str, campaign: Campaign) -> float:
-        """Kill as often as planned, or as time allows; the moment of the last one."""
-        began_at = killed_at = silent_since = time.monotonic()
-        for number in range(self._plan.kills):
+    def kill(self, kinds: Sequence[str], campaign: Campaign) -> float:
+        """Kill these in turns, each as often as planned, or as time allows; the moment of the last kill."""
+        began_at = killed_at = time.monotonic()
+        for kind in [*kinds] * self._plan.kills:
             if time.monotonic() - began_at > self._plan.seconds:
                 break
             try:
-                if number % STRIKES == 0:
-                    stall = self._wait_until_mails_leave(silent_since)
-                    campaign.longest_stall = max(campaign.longest_stall, stall)
+                if self._chance.random() >= AT_ONCE:
+                    self._wait_until_mails_leave(campaign)
                 campaign.fewest_queued = min(campaign.fewest_queued, self._wait_until_queued())
                 label = self._kill_at_random_moment(kind)
             except AssertionError as stalled:
                 campaign.stalled = str(stalled)
                 break
             killed_at = time.monotonic()
-            if number % STRIKES == 0:
-                silent_since = killed_at
+            self._silent_since = self._silent_since or killed_at
             campaign.killed[label] += 1
             campaign.loads.append(round(os.getloadavg()[0], 1))
             self._say(f"kill {campaign.kills}: {label}")
@@ -165,11 +164,13 @@ class Siege:
         victim.kill()
         return str(victim.label)
 
-    def _wait_until_mails_leave(self, since: float) -> float:
-        """How long none left since the last kill."""
+    def _wait_until_mails_leave(self, campaign: Campaign) -> None:
+        """And note how long none may have left since the kills before."""
         before = self._besieged.mail_count()
         self._besieged.wait_for("mails to leave", lambda: self._besieged.mail_count() > before + 1)
-        return time.monotonic() - since
+        if self._silent_since is not None:
+            campaign.longest_stall = max(campaign.longest_stall, time.monotonic() - self._silent_since)
+        self._silent_since = None
 
     def _wait_until_queued(self) -> int:
         return int(self._besieged.wait_for("the queue", self._top_up))
