@@ -87,7 +87,12 @@ def line_of(campaign: Campaign) -> str:
 
 def _plan(given: argparse.Namespace) -> Plan:
     return Plan(
-        given.kills, given.queued, people_per_restock=1_000, pace=given.pace, seconds=60 * given.minutes
+        given.kills,
+        given.queued,
+        people_per_restock=1_000,
+        pace=given.pace,
+        seconds=60 * given.minutes,
+        at_once=0.7,
     )
 
 

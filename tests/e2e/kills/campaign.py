@@ -22,8 +22,6 @@ IN_HAND = 400
 SLACK_SECONDS = 15.0
 # A victim is killed at an age between 0 and this: while it starts, takes over from its predecessor, or works.
 OLDEST = dict.fromkeys(KINDS, 0.0) | {"scheduler": 25.0, "triggerer": 15.0, "api-server": 15.0}
-# So many kills do not wait until mails leave: they strike what may still recover from the one before.
-AT_ONCE = 0.7
 SETTLE_SECONDS = 2 * LEASE.total_seconds()
 
 
@@ -31,6 +29,7 @@ SETTLE_SECONDS = 2 * LEASE.total_seconds()
 class Plan:
     """`queued` messages at least wait at every kill; `pace` is what the provider takes for one.
 
+    A share `at_once` of the kills does not wait until mails leave: it strikes what may still recover.
     Who `ends_leases` does not sit out the lease of what is in doubt: it ends when the kills do.
     """
 
@@ -40,6 +39,7 @@ class Plan:
     pace: float
     pauses: tuple[float, float] = (0.2, 2.5)
     seconds: float = 3_600.0
+    at_once: float = 0.0
     ends_leases: bool = False
 
 
@@ -119,7 +119,7 @@ class Siege:
             if time.monotonic() - began_at > self._plan.seconds:
                 break
             try:
-                if self._chance.random() < AT_ONCE:
+                if self._chance.random() < self._plan.at_once:
                     campaign.at_once += 1
                 else:
                     self._wait_until_mails_leave(campaign)
