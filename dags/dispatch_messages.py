@@ -3,7 +3,8 @@
 A fixed number of *lanes* per channel, each with a connection of its own. A lane claims messages, checks them
 once more (consent, suppression, stock), renders, sends and marks them, until none is due or five minutes are
 over; what is left wakes the Dag again. A temporary error is tried again later, a wrong address is suppressed,
-and a refusing server pauses the channel without losing a message.
+and a refusing server pauses the channel without losing a message. A lane that fell is started again soon,
+however often it fell before: what waits for it waits no longer.
 
 Airflow wakes this Dag when a message is due. The accounts are the Connections `restock_smtp` and, where SMS
 are sent, `restock_sms`. Airflow's configuration may set the number of lanes, `[restock] email_lanes` (4) and
@@ -27,6 +28,8 @@ LANE: dict[str, Any] = {
     "map_index_template": "lane {{ task.op_kwargs['lane'] }}",
     "inlets": [OUTBOX],
     "outlets": [SENT_MESSAGES],
+    "retry_delay": timedelta(seconds=5),
+    "retry_exponential_backoff": 0,
 }
 
 

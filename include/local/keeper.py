@@ -71,6 +71,8 @@ class Keeper:
     def _start(self, name: str) -> None:
         if name == "postgres":
             self._postgres.start()
+            # It ends when its database is away, and may then wait for ever for a worker of its own.
+            self._table.kill("scheduler")
             return
         self._table.end_leftovers(name)
         if name in COMMANDS:

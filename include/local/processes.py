@@ -128,6 +128,13 @@ class ProcessTable:
         self.file.unlink(missing_ok=True)
         return [row.name for row in leaders]
 
+    def kill(self, name: str) -> None:
+        """End it at once, if it runs."""
+        row = self.find(name)
+        process = row.process() if row else None
+        if process is not None:
+            _signal([process], signal.SIGKILL)
+
     def end_leftovers(self, name: str) -> None:
         """Kill what a dead process of this name left in its process group."""
         row = self.find(name)

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +130,13 @@ def test_every_dag_follows_the_house_rules(load_dags: Load) -> None:
             assert 0 <= task.retries <= 3, task
             assert task.execution_timeout, task
             assert task.retry_policy, task
+
+
+def test_a_lane_that_fell_is_back_within_seconds_however_often_it_fell(load_dags: Load) -> None:
+    for lane in load_dags().dags["dispatch_messages"].tasks:
+        assert lane.retries == 3
+        assert lane.retry_delay == timedelta(seconds=5)
+        assert not lane.retry_exponential_backoff
 
 
 def test_only_syncs_housekeeping_and_reports_run_by_the_clock(load_dags: Load) -> None:

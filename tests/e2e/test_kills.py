@@ -27,10 +27,7 @@ def campaign() -> Iterator[Campaign]:
     with besieged_stack(NAMES) as besieged:
         siege = Siege(besieged, PLAN, iter(NAMES), campaign.seed, print)
         siege.fill()
-        killed_at = 0.0
-        for kind in KINDS:
-            killed_at = siege.kill(kind, campaign)
-        siege.conclude(campaign, killed_at)
+        siege.conclude(campaign, siege.kill(KINDS, campaign))
         yield campaign
 
 

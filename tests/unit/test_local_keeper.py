@@ -60,3 +60,17 @@ def test_what_a_dead_process_left_running_is_killed_and_nobody_else(tmp_path: Pa
         assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
         assert stranger.poll() is None
         stranger.kill()
+
+
+def test_a_scheduler_that_will_not_end_is_killed_by_name(tmp_path: Path) -> None:
+    table = ProcessTable(tmp_path)
+    stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)"
+    program = Program("scheduler", [sys.executable, "-c", stubborn], dict(os.environ), tmp_path / "log")
+    scheduler = table.spawn(program).process()
+    assert scheduler is not None
+    table.kill("triggerer")
+    assert scheduler.is_running()
+    table.kill("scheduler")
+    scheduler.wait(10)
+    started = table.find("scheduler")
+    assert started is not None and started.process() is None

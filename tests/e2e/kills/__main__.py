@@ -1,5 +1,6 @@
 """`python -m tests.e2e.kills [KIND …]`: the whole campaign, each kind on a fresh stack.
 
+Kinds that are joined, as in `triggerer+api-server`, are killed in turns on one stack.
 What happened goes to `var/kills/KIND.json`, a line of docs/reliability.md's table to the terminal.
 """
 
@@ -30,16 +31,16 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     print(f"{HEADER}\n{'| --- ' * HEADER.count(' |')}|", flush=True)
-    campaigns = [run(kind, _plan(given), given.seed) for kind in given.kinds or KINDS]
+    campaigns = [run(kinds, _plan(given), given.seed) for kinds in given.kinds or KINDS]
     broken = [f"{campaign.kinds}: {failure}" for campaign in campaigns for failure in campaign.failures()]
     print("\n".join(broken) or "Every promise was kept.")
     return 1 if broken else 0
 
 
-def run(kind: str, plan: Plan, seed: int) -> Campaign:
-    """One kind on a stack of its own."""
+def run(kinds: str, plan: Plan, seed: int) -> Campaign:
+    """One kind, or several in turns, on a stack of their own."""
     names = [f"v{number:03}" for number in range(VARIANTS)]
-    campaign, began = Campaign(kind, seed), time.monotonic()
+    campaign, began = Campaign(kinds, seed), time.monotonic()
 
     def say(text: str) -> None:
         print(f"{time.monotonic() - began:6.1f} s  {text}", file=sys.stderr, flush=True)
@@ -48,16 +49,16 @@ def run(kind: str, plan: Plan, seed: int) -> Campaign:
         siege = Siege(besieged, plan, iter(names), seed, say)
         siege.fill()
         say("the queue is full")
-        siege.conclude(campaign, siege.kill(kind, campaign))
+        siege.conclude(campaign, siege.kill(kinds.split("+"), campaign))
         if campaign.failures():
-            keep_logs(besieged.settings.var_folder / "logs", kind)
+            keep_logs(besieged.settings.var_folder / "logs", kinds)
     keep(campaign, FOLDER)
     print(line_of(campaign), flush=True)
     return campaign
 
 
-def keep_logs(logs: Path, kind: str) -> None:
-    shutil.copytree(logs, FOLDER / f"{kind}-logs", dirs_exist_ok=True)
+def keep_logs(logs: Path, kinds: str) -> None:
+    shutil.copytree(logs, FOLDER / f"{kinds}-logs", dirs_exist_ok=True)
 
 
 def keep(campaign: Campaign, folder: Path) -> None:
@@ -86,20 +87,30 @@ def line_of(campaign: Campaign) -> str:
 
 def _plan(given: argparse.Namespace) -> Plan:
     return Plan(
-        given.kills, given.queued, people_per_restock=1_000, pace=given.pace, seconds=60 * given.minutes
+        given.kills,
+        given.queued,
+        people_per_restock=1_000,
+        pace=given.pace,
+        seconds=60 * given.minutes,
+        at_once=0.7,
     )
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.e2e.kills", description=__doc__)
-    parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"of {', '.join(KINDS)}; default: all")
+    parser.add_argument(
+        "kinds",
+        nargs="*",
+        metavar="KIND",
+        help=f"of {', '.join(KINDS)}, joined by + for one stack; default: all",
+    )
     parser.add_argument("--kills", type=int, default=20, help="per kind (20)")
     parser.add_argument("--queued", type=int, default=5_000, help="messages that wait at every kill (5000)")
     parser.add_argument("--pace", type=float, default=0.03, help="seconds that each mail takes (0.03)")
     parser.add_argument("--minutes", type=float, default=60, help="then a kind is not killed any more (60)")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="of the random moments")
     given = parser.parse_args()
-    unknown = set(given.kinds) - set(KINDS)
+    unknown = {kind for kinds in given.kinds for kind in kinds.split("+")} - set(KINDS)
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}; allowed are {', '.join(KINDS)}")
     return given

@@ -6,7 +6,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ SETTLE_SECONDS = 2 * LEASE.total_seconds()
 class Plan:
     """`queued` messages at least wait at every kill; `pace` is what the provider takes for one.
 
+    A share `at_once` of the kills does not wait until mails leave: it strikes what may still recover.
     Who `ends_leases` does not sit out the lease of what is in doubt: it ends when the kills do.
     """
 
@@ -38,16 +39,21 @@ class Plan:
     pace: float
     pauses: tuple[float, float] = (0.2, 2.5)
     seconds: float = 3_600.0
+    at_once: float = 0.0
     ends_leases: bool = False
 
 
 @dataclass
 class Campaign:
-    """What was done and what came of it; `loads` are the machine's averages of a minute at the kills."""
+    """What was done and what came of it.
+
+    `at_once` counts the kills that did not wait until mails leave; `loads` are the machine's averages of a minute.
+    """
 
     kinds: str
     seed: int
     killed: Counter[str] = field(default_factory=Counter)
+    at_once: int = 0
     loads: list[float] = field(default_factory=list)
     fewest_queued: int = 10**9
     longest_stall: float = 0.0
@@ -96,6 +102,7 @@ class Siege:
         self._variants = variants
         self._chance = random.Random(seed)
         self._say = say
+        self._silent_since: float | None = None
 
     def fill(self) -> None:
         """Let things come back into stock until enough messages are queued."""
@@ -105,20 +112,24 @@ class Siege:
             self._restock()
         self._wait_until_queued()
 
-    def kill(self, kind: str, campaign: Campaign) -> float:
-        """Kill as often as planned, or as time allows; the moment of the last one."""
+    def kill(self, kinds: Sequence[str], campaign: Campaign) -> float:
+        """Kill these in turns, each as often as planned, or as time allows; the moment of the last kill."""
         began_at = killed_at = time.monotonic()
-        for _ in range(self._plan.kills):
+        for kind in [*kinds] * self._plan.kills:
             if time.monotonic() - began_at > self._plan.seconds:
                 break
             try:
-                campaign.longest_stall = max(campaign.longest_stall, self._wait_until_mails_leave(killed_at))
+                if self._chance.random() < self._plan.at_once:
+                    campaign.at_once += 1
+                else:
+                    self._wait_until_mails_leave(campaign)
                 campaign.fewest_queued = min(campaign.fewest_queued, self._wait_until_queued())
                 label = self._kill_at_random_moment(kind)
             except AssertionError as stalled:
                 campaign.stalled = str(stalled)
                 break
             killed_at = time.monotonic()
+            self._silent_since = self._silent_since or killed_at
             campaign.killed[label] += 1
             campaign.loads.append(round(os.getloadavg()[0], 1))
             self._say(f"kill {campaign.kills}: {label}")
@@ -159,11 +170,13 @@ class Siege:
         victim.kill()
         return str(victim.label)
 
-    def _wait_until_mails_leave(self, since: float) -> float:
-        """How long none left since the last kill."""
+    def _wait_until_mails_leave(self, campaign: Campaign) -> None:
+        """And note how long none may have left since the kills before."""
         before = self._besieged.mail_count()
         self._besieged.wait_for("mails to leave", lambda: self._besieged.mail_count() > before + 1)
-        return time.monotonic() - since
+        if self._silent_since is not None:
+            campaign.longest_stall = max(campaign.longest_stall, time.monotonic() - self._silent_since)
+        self._silent_since = None
 
     def _wait_until_queued(self) -> int:
         return int(self._besieged.wait_for("the queue", self._top_up))
