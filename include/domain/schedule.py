@@ -85,7 +85,9 @@ def _turns(moment: datetime, zone: ZoneInfo, hours: QuietHours | None) -> Iterat
     after = moment.astimezone(UTC)
     for _ in range(_DAYS_AHEAD):
         until = after + _DAY
-        dates = {after.astimezone(zone).date(), until.astimezone(zone).date()}
+        first, last = after.astimezone(zone).date(), until.astimezone(zone).date()
+        # Where the clock is put forward, 24 hours may touch three dates.
+        dates = [first + _DAY * number for number in range((last - first).days + 1)]
         turns = {
             datetime.combine(on, wall, zone).replace(fold=fold).astimezone(UTC)
             for on in dates

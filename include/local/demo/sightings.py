@@ -18,7 +18,10 @@ def find_rules(theatre: Theatre, wanted: Mapping[str, float]) -> bool | None:
         newest = run_query(connection, "rules.find_newest").one_or_none()
     if newest is None:
         return None
-    return all(newest.rules.get(name.removeprefix("restock_")) == value for name, value in wanted.items()) or None
+    return (
+        all(newest.rules.get(name.removeprefix("restock_")) == value for name, value in wanted.items())
+        or None
+    )
 
 
 def find_pull(theatre: Theatre, since: datetime) -> Row[Any] | None:

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from include.domain.schedule import (
@@ -126,6 +126,12 @@ days_off = st.sets(st.integers(0, 6), max_size=3)
 
 
 @settings(max_examples=150, deadline=None)
+@example(
+    moment=datetime(2026, 3, 8, 4, 59, tzinfo=UTC),
+    zone="America/New_York",
+    span=(time(0, 1), time()),
+    off=set(),
+)
 @given(moment=moments, zone=st.sampled_from(ZONES), span=spans, off=days_off)
 def test_the_next_allowed_moment_is_never_quiet_and_the_earliest_such(moment, zone, span, off) -> None:
     where, hours = ZoneInfo(zone), QuietHours(*span)
