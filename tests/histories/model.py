@@ -12,6 +12,7 @@ from include.domain.variant_rules import VariantRules
 from tests.histories.story import Ask
 
 NEVER = datetime.min.replace(tzinfo=UTC)
+UNSURE_STOCK_RETRY = timedelta(minutes=15)
 
 
 @dataclass
@@ -231,7 +232,7 @@ class Model:
         elif is_sold_out:
             mail.state, want.state = "skipped", "waiting"
         elif self._is_unsure(shelf, now):
-            return
+            mail.due_at = now + UNSURE_STOCK_RETRY
         elif is_beyond:
             mail.state, want.state = "skipped", "waiting"
         elif is_temporary:
