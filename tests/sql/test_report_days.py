@@ -87,7 +87,9 @@ class History:
             self.world.ask(email, self.draw.choice(VARIANTS), channels=channels, wanted_quantity=wanted)
 
     def import_old(self) -> None:
-        asked_at = self.world.now - timedelta(days=self.draw.randint(0, 40), minutes=self.draw.randint(0, 1440))
+        asked_at = self.world.now - timedelta(
+            days=self.draw.randint(0, 40), minutes=self.draw.randint(0, 1440)
+        )
         self.world.ask(self.draw.choice(self.emails), self.draw.choice(VARIANTS), subscribed_at=asked_at)
 
     def tell(self) -> None:
@@ -123,7 +125,9 @@ class History:
         if self.orders:
             line = self.orders[self.draw.choice(sorted(self.orders))]
             known = {name: getattr(line, name) for name in line.__slots__}
-            self.record(OrderLine(**{**known, "returned_quantity": Decimal(1), "returned_amount": Decimal(3)}))
+            self.record(
+                OrderLine(**{**known, "returned_quantity": Decimal(1), "returned_amount": Decimal(3)})
+            )
 
     def record(self, line: OrderLine) -> None:
         self.orders[line.order_id] = line
@@ -139,7 +143,9 @@ def build(world: World, asked: Any = None, is_full: bool = False) -> None:
 
 
 def tables(world: World) -> dict[str, list[Any]]:
-    return {name: world.query(f"SELECT * FROM report_{name} ORDER BY 1, 2, 3, 4, 5, 6, 7, 8") for name in TABLES}
+    return {
+        name: world.query(f"SELECT * FROM report_{name} ORDER BY 1, 2, 3, 4, 5, 6, 7, 8") for name in TABLES
+    }
 
 
 @settings(max_examples=5, deadline=None, suppress_health_check=QUIET, phases=AS_FOUND)
@@ -258,8 +264,10 @@ def test_a_request_that_is_open_again_changes_the_day_on_which_it_ended(world: W
     build(world, is_full=True)
     with world.engine.begin() as connection:
         connection.execute(
-            text("UPDATE subscription SET state = 'waiting', reason = NULL, batch_id = NULL, ended_at = NULL"
-                 " WHERE subscription_id = 1")
+            text(
+                "UPDATE subscription SET state = 'waiting', reason = NULL, batch_id = NULL, ended_at = NULL"
+                " WHERE subscription_id = 1"
+            )
         )
     build(world)
     by_day = tables(world)
