@@ -2,6 +2,7 @@ import gzip
 import hashlib
 import json
 import os
+from functools import partial
 
 import pytest
 from upath import UPath
