@@ -27,9 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share something costly stay with one worker: one stack at a time, one metadata database."""
     for item in items:
-        folder = item.path.relative_to(TESTS).parts[0]
-        group = folder if folder in ("dags", "e2e") else str(item.path.relative_to(TESTS))
-        item.add_marker(pytest.mark.xdist_group(group))
+        path = item.path.relative_to(TESTS)
+        shares = path.parts[0] in ("dags", "e2e") and path.name != "test_replay.py"
+        item.add_marker(pytest.mark.xdist_group(path.parts[0] if shares else str(path)))
 
 
 @pytest.fixture(scope="session")
