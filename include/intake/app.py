@@ -15,12 +15,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from include.intake import health
+from include.intake.access import Access
 from include.intake.answers import ApiError
 from include.intake.door import Door, present
 from include.intake.frontage import Frontage
+from include.intake.klaviyo import subscriptions
+from include.intake.writers import Writers
 from include.settings import Settings, load_settings
 
-ROUTES: list[BaseRoute] = [*health.ROUTES]
+ROUTES: list[BaseRoute] = [*subscriptions.ROUTES, *health.ROUTES]
 
 
 def build_app(settings: Settings | None = None, clock: Callable[[], datetime] = present) -> Starlette:
@@ -31,6 +34,8 @@ def build_app(settings: Settings | None = None, clock: Callable[[], datetime] = 
         door = Door.open(settings or load_settings())
         door.clock = clock
         app.state.door = door
+        app.state.access = Access(door)
+        app.state.writers = Writers(door)
         try:
             yield
         finally:

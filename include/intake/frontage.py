@@ -6,8 +6,10 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from include.errors import NotFound, RowRejected
 from include.intake.answers import ApiError
 from include.intake.metrics import OPEN_REQUESTS, REQUESTS, SECONDS
+from include.intake.together import is_outage
 
 log = logging.getLogger("restock.intake")
 
@@ -49,7 +51,15 @@ class Frontage:
             await self._app(_normalized(scope), receive, send)
         except ApiError as error:
             await error.as_response()(scope, receive, send)
-        except Exception:
+        except (NotFound, RowRejected) as refused:
+            status = 404 if isinstance(refused, NotFound) else 400
+            await ApiError.of(status, f"{str(refused).rstrip('.')}.").as_response()(scope, receive, send)
+        except Exception as error:
+            if is_outage(error) and seen["status"] == 499:
+                log.warning("database", exc_info=True, extra={"facts": {"route": _route(scope)}})
+                outage = ApiError.of(503, "The database does not answer. Try again soon.", Retry_After="5")
+                await outage.as_response()(scope, receive, send)
+                return
             log.exception("request failed", extra={"facts": {"route": _route(scope)}})
             if seen["status"] == 499:
                 await ApiError.of(500, "Something went wrong here.").as_response()(scope, receive, send)

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from include.intake.access import answer_preflight, name_origin
 from include.intake.answers import ApiError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -33,3 +34,17 @@ def not_allowed(method: str, by_method: Mapping[str, Endpoint]) -> ApiError:
     """405 with what is allowed."""
     allowed = ", ".join(sorted(by_method))
     return ApiError.of(405, f"This path takes {allowed}.", code="method_not_allowed", Allow=allowed)
+
+
+def client_at(path: str, take: Endpoint) -> Route:
+    """A path that browsers post to from another site: with preflight, and errors that they may read."""
+
+    async def take_readably(request: Request) -> Response:
+        try:
+            response = await take(request)
+        except ApiError as error:
+            response = error.as_response()
+        await name_origin(request, response)
+        return response
+
+    return at(path, POST=take_readably, OPTIONS=answer_preflight)

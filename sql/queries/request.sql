@@ -9,12 +9,14 @@ WITH given AS (
         request.channels,
         request.wanted_quantity,
         request.locale,
-        request.subscribed_at
+        request.subscribed_at,
+        request.proof
     FROM unnest(
         CAST(:profile_ids AS bigint[]), CAST(:variant_ids AS text[]), CAST(:channels AS text[]),
-        CAST(:wanted_quantities AS integer[]), CAST(:locales AS text[]), CAST(:subscribed_at AS timestamptz[])
+        CAST(:wanted_quantities AS integer[]), CAST(:locales AS text[]), CAST(:subscribed_at AS timestamptz[]),
+        CAST(:proofs AS jsonb[])
     ) WITH ORDINALITY
-        AS request (profile_id, variant_id, channels, wanted_quantity, locale, subscribed_at, position)
+        AS request (profile_id, variant_id, channels, wanted_quantity, locale, subscribed_at, proof, position)
     ORDER BY request.profile_id, request.variant_id, request.subscribed_at, request.position
 ),
 
@@ -59,7 +61,7 @@ fresh AS (
 written AS (
     INSERT INTO subscription AS open_request (
         shop_id, variant_id, profile_id, channels, wanted_quantity, locale, source, subscribed_at, created_at,
-        restock_after, not_before, state
+        restock_after, not_before, state, proof
     )
     SELECT
         :shop_id,
@@ -73,7 +75,8 @@ written AS (
         :now,
         CASE WHEN CAST(:needs_restock AS boolean) THEN CAST(:now AS timestamptz) END,
         CASE WHEN not_before > :now THEN not_before END,
-        :state
+        :state,
+        proof
     FROM fresh
     ORDER BY subscribed_at, profile_id
     ON CONFLICT (shop_id, variant_id, profile_id) WHERE state IN ('unconfirmed', 'waiting', 'released')

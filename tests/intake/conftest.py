@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ import uvicorn
 from starlette.applications import Starlette
 
 from include.intake.app import build_app
+from include.intake.door import present
 from include.local.ports import HOST, free_port
+from include.services.keys import create_key
 from include.settings import load_settings
+from tests.builders import START, World
 
 
 @contextmanager
@@ -37,16 +41,62 @@ def serving(app: Starlette) -> Iterator[str]:
         thread.join(20)
 
 
-def app_on(database_url: str, folder: Path, **more: str) -> Starlette:
-    return build_app(
-        load_settings({"RESTOCK_DATABASE_URL": database_url, "RESTOCK_VAR": str(folder), **more})
-    )
+def app_on(database_url: str, folder: Path, world: World | None = None, **more: str) -> Starlette:
+    settings = load_settings({"RESTOCK_DATABASE_URL": database_url, "RESTOCK_VAR": str(folder), **more})
+    return build_app(settings, (lambda: world.now) if world else present)
 
 
 @pytest.fixture
 def address(database_url: str, tmp_path: Path) -> Iterator[str]:
     with serving(app_on(database_url, tmp_path)) as address:
         yield address
+
+
+@dataclass
+class Visitor:
+    """Somebody who talks to the door of one world, with keys of its shop."""
+
+    world: World
+    address: str
+    session: requests.Session
+    company_id: str
+    private_key: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def post(self, path: str, body: Any = None, **more: Any) -> requests.Response:
+        return self.send("POST", path, json=body, **more)
+
+    def get(self, path: str, **more: Any) -> requests.Response:
+        return self.send("GET", path, **more)
+
+    def send(self, method: str, path: str, **more: Any) -> requests.Response:
+        headers = {
+            "Authorization": f"Klaviyo-API-Key {self.private_key}",
+            "revision": "2026-07-15",
+            **self.headers,
+            **more.pop("headers", {}),
+        }
+        headers = {name: value for name, value in headers.items() if value is not None}
+        timeout = more.pop("timeout", 20)
+        return self.session.request(method, self.address + path, headers=headers, timeout=timeout, **more)
+
+
+@pytest.fixture
+def visitor(world: World, database_url: str, tmp_path: Path, http: requests.Session) -> Iterator[Visitor]:
+    with visiting(world, database_url, tmp_path, http) as visitor:
+        yield visitor
+
+
+@contextmanager
+def visiting(
+    world: World, database_url: str, folder: Path, http: requests.Session, **settings: str
+) -> Iterator[Visitor]:
+    usual = {"RESTOCK_ADDRESS_RATE": "1000/s 10000/m"}
+    app = app_on(database_url, folder, world, **{**usual, **settings})
+    company_id = create_key(world.engine, world.shop.id, "public", START)
+    private_key = create_key(world.engine, world.shop.id, "private", START)
+    with serving(app) as address:
+        yield Visitor(world, address, http, company_id, private_key)
 
 
 @pytest.fixture
