@@ -20,10 +20,17 @@ from include.intake.answers import ApiError
 from include.intake.door import Door, present
 from include.intake.frontage import Frontage
 from include.intake.klaviyo import catalog, catalog_jobs, subscriptions
+from include.intake.links import pages
 from include.intake.writers import Writers
 from include.settings import Settings, load_settings
 
-ROUTES: list[BaseRoute] = [*subscriptions.ROUTES, *catalog.ROUTES, *catalog_jobs.ROUTES, *health.ROUTES]
+ROUTES: list[BaseRoute] = [
+    *subscriptions.ROUTES,
+    *catalog.ROUTES,
+    *catalog_jobs.ROUTES,
+    *pages.ROUTES,
+    *health.ROUTES,
+]
 
 
 def build_app(settings: Settings | None = None, clock: Callable[[], datetime] = present) -> Starlette:
