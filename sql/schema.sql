@@ -408,6 +408,39 @@ ALTER TABLE public.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+CREATE TABLE public.api_key (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    key_id bigint NOT NULL,
+    kind text NOT NULL,
+    key_digest bytea NOT NULL,
+    hint text NOT NULL,
+    origins text[] DEFAULT '{}'::text[] NOT NULL,
+    rate_factor double precision DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_key_kind_check CHECK ((kind = ANY (ARRAY['public'::text, 'private'::text]))),
+    CONSTRAINT api_key_rate_factor_check CHECK ((rate_factor > (0)::double precision))
+);
+
+COMMENT ON TABLE public.api_key IS 'Company ids (public) and private keys of the door; a key itself is shown once and kept nowhere.';
+
+COMMENT ON COLUMN public.api_key.key_digest IS 'SHA-256: keys are random, so nobody finds one by trying.';
+
+COMMENT ON COLUMN public.api_key.hint IS 'Its first characters, by which people tell keys apart.';
+
+COMMENT ON COLUMN public.api_key.origins IS 'Browser origins that may use a public key; empty: any.';
+
+COMMENT ON COLUMN public.api_key.rate_factor IS 'Its rate limits are the usual ones times this.';
+
+ALTER TABLE public.api_key ALTER COLUMN key_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.api_key_key_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.backfill_summary (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     snapshot_id bigint NOT NULL,
@@ -495,6 +528,57 @@ CREATE TABLE public.bundle_component (
 );
 
 COMMENT ON TABLE public.bundle_component IS 'What a bundle is made of, from shops.yaml. A bundle''s own stock_level is kept and ignored (SEMANTICS 1.5).';
+
+CREATE TABLE public.catalog_detail (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    integration text NOT NULL,
+    sku text COLLATE pg_catalog."C",
+    attributes jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone
+);
+
+COMMENT ON TABLE public.catalog_detail IS 'What the catalog API told of a variant beyond `variant`: it is shown again and decides nothing.';
+
+COMMENT ON COLUMN public.catalog_detail.deleted_at IS 'Deleted by the API: not announced until a pull or the API publishes it again.';
+
+CREATE TABLE public.catalog_item (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    product_id text NOT NULL COLLATE pg_catalog."C",
+    integration text NOT NULL,
+    attributes jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone
+);
+
+COMMENT ON TABLE public.catalog_item IS 'Products as the catalog API told them; products of feeds are known by their variants.';
+
+CREATE TABLE public.catalog_job (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    job_id bigint NOT NULL,
+    kind text NOT NULL,
+    total_count integer NOT NULL,
+    failed_count integer NOT NULL,
+    errors jsonb DEFAULT '[]'::jsonb NOT NULL,
+    target_ids text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT catalog_job_check CHECK (((failed_count >= 0) AND (failed_count <= total_count))),
+    CONSTRAINT catalog_job_kind_check CHECK ((kind = ANY (ARRAY['item-create'::text, 'item-update'::text, 'item-delete'::text, 'variant-create'::text, 'variant-update'::text, 'variant-delete'::text])))
+);
+
+COMMENT ON TABLE public.catalog_job IS 'Bulk jobs of the catalog API; each was done in the transaction that stored it.';
+
+ALTER TABLE public.catalog_job ALTER COLUMN job_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.catalog_job_job_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE public.channel (
     channel text NOT NULL,
@@ -791,6 +875,23 @@ CREATE TABLE public.installation (
 COMMENT ON TABLE public.installation IS 'One row: how this database may deliver, and which database it was told so (SEMANTICS 6.6).';
 
 COMMENT ON COLUMN public.installation.bound_to IS 'Identity of the database for which delivery was set: a restored copy differs and records only.';
+
+CREATE UNLOGGED TABLE public.intake_rate (
+    subject text NOT NULL COLLATE pg_catalog."C",
+    second_at timestamp with time zone NOT NULL,
+    second_count integer NOT NULL,
+    minute_at timestamp with time zone NOT NULL,
+    minute_count integer NOT NULL,
+    granted_count integer NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE public.intake_rate IS 'What was granted to a key or an address in this second and minute, to all processes of the door. Not logged: after a
+crash of Postgres everybody starts afresh.';
+
+COMMENT ON COLUMN public.intake_rate.subject IS 'A digest of the key or the address, and the limit.';
+
+COMMENT ON COLUMN public.intake_rate.granted_count IS 'What the last asking was granted.';
 
 ALTER TABLE public.message ALTER COLUMN message_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.message_message_id_seq
@@ -1165,6 +1266,7 @@ CREATE TABLE public.subscription (
     confirmed_at timestamp with time zone,
     kept_at timestamp with time zone,
     asked_at timestamp with time zone,
+    proof jsonb,
     CONSTRAINT it_is_for_a_variant_or_a_product CHECK (((variant_id IS NOT NULL) OR (product_id IS NOT NULL))),
     CONSTRAINT only_the_covered_are_covered CHECK (((covered_by IS NULL) OR ((state = 'skipped'::text) AND (reason = 'covered'::text)))),
     CONSTRAINT subscription_channels_check CHECK (((channels <> '{}'::text[]) AND (channels <@ '{EMAIL,SMS,PUSH,WHATSAPP}'::text[]))),
@@ -1202,6 +1304,8 @@ COMMENT ON COLUMN public.subscription.confirmed_at IS 'Set: confirmed by its lin
 COMMENT ON COLUMN public.subscription.kept_at IS 'Set: the person still wanted it then; its age counts from here (SEMANTICS 3.6).';
 
 COMMENT ON COLUMN public.subscription.asked_at IS 'Set: asked then whether it is still wanted, and not answered yet (SEMANTICS 3.6).';
+
+COMMENT ON COLUMN public.subscription.proof IS 'Of a request that came through the door: where from, the text shown, the keyed hash of the address (SEMANTICS 10.1).';
 
 COMMENT ON CONSTRAINT it_is_for_a_variant_or_a_product ON public.subscription IS 'Nobody waits for nothing.';
 
@@ -1547,11 +1651,19 @@ when out of stock (SEMANTICS 1.3, 1.4).';
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT a_key_is_a_sentence_said_once UNIQUE (shop_id, message_key);
 
+ALTER TABLE ONLY public.api_key
+    ADD CONSTRAINT a_key_is_of_one_shop UNIQUE (key_digest);
+
+COMMENT ON CONSTRAINT a_key_is_of_one_shop ON public.api_key IS 'A key opens one shop and no other.';
+
 ALTER TABLE ONLY public.import_reject
     ADD CONSTRAINT a_line_is_refused_once UNIQUE (shop_id, file_digest, line_number);
 
 ALTER TABLE ONLY public.alert
     ADD CONSTRAINT alert_pkey PRIMARY KEY (alert_id);
+
+ALTER TABLE ONLY public.api_key
+    ADD CONSTRAINT api_key_pkey PRIMARY KEY (shop_id, key_id);
 
 ALTER TABLE ONLY public.backfill_summary
     ADD CONSTRAINT backfill_summary_pkey PRIMARY KEY (shop_id, snapshot_id);
@@ -1561,6 +1673,15 @@ ALTER TABLE ONLY public.batch
 
 ALTER TABLE ONLY public.bundle_component
     ADD CONSTRAINT bundle_component_pkey PRIMARY KEY (shop_id, bundle_variant_id, component_variant_id);
+
+ALTER TABLE ONLY public.catalog_detail
+    ADD CONSTRAINT catalog_detail_pkey PRIMARY KEY (shop_id, variant_id);
+
+ALTER TABLE ONLY public.catalog_item
+    ADD CONSTRAINT catalog_item_pkey PRIMARY KEY (shop_id, product_id);
+
+ALTER TABLE ONLY public.catalog_job
+    ADD CONSTRAINT catalog_job_pkey PRIMARY KEY (shop_id, job_id);
 
 ALTER TABLE ONLY public.channel
     ADD CONSTRAINT channel_pkey PRIMARY KEY (channel);
@@ -1585,6 +1706,9 @@ ALTER TABLE ONLY public.import_reject
 
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (is_the_one);
+
+ALTER TABLE ONLY public.intake_rate
+    ADD CONSTRAINT intake_rate_pkey PRIMARY KEY (subject);
 
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT message_pkey PRIMARY KEY (shop_id, message_id);
@@ -1700,6 +1824,8 @@ CREATE INDEX batch_by_time ON public.batch USING btree (shop_id, decided_at);
 CREATE INDEX batch_by_variant ON public.batch USING btree (shop_id, variant_id, decided_at);
 
 CREATE INDEX bundle_component_by_component ON public.bundle_component USING btree (shop_id, component_variant_id);
+
+CREATE INDEX catalog_detail_by_sku ON public.catalog_detail USING btree (shop_id, sku) WHERE (sku IS NOT NULL);
 
 CREATE INDEX delivery_attempt_by_time ON public.delivery_attempt USING btree (shop_id, attempted_at);
 
@@ -1823,6 +1949,9 @@ CREATE TRIGGER removed_orders AFTER DELETE ON public.order_line REFERENCING OLD 
 
 CREATE TRIGGER reopened_requests AFTER UPDATE OF ended_at ON public.subscription FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION public.note_reopened();
 
+ALTER TABLE ONLY public.api_key
+    ADD CONSTRAINT api_key_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
 ALTER TABLE ONLY public.backfill_summary
     ADD CONSTRAINT backfill_summary_shop_id_snapshot_id_fkey FOREIGN KEY (shop_id, snapshot_id) REFERENCES public.snapshot(shop_id, snapshot_id) ON DELETE CASCADE;
 
@@ -1831,6 +1960,15 @@ ALTER TABLE ONLY public.batch
 
 ALTER TABLE ONLY public.bundle_component
     ADD CONSTRAINT bundle_component_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
+ALTER TABLE ONLY public.catalog_detail
+    ADD CONSTRAINT catalog_detail_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
+ALTER TABLE ONLY public.catalog_item
+    ADD CONSTRAINT catalog_item_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
+ALTER TABLE ONLY public.catalog_job
+    ADD CONSTRAINT catalog_job_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
 ALTER TABLE ONLY public.consent
     ADD CONSTRAINT consent_shop_id_profile_id_fkey FOREIGN KEY (shop_id, profile_id) REFERENCES public.profile(shop_id, profile_id);

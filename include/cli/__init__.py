@@ -7,6 +7,8 @@ import typer
 from include.cli.database import db
 from include.cli.decisions import simulate, why
 from include.cli.flow_files import flows
+from include.cli.intake import intake
+from include.cli.keys import keys
 from include.cli.local import demo, replay, stack
 from include.cli.report_tables import reports
 from include.cli.sending import channels, delivery, messages
@@ -18,6 +20,8 @@ from include.errors import RestockError
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 for name, group in {
     "db": db,
+    "intake": intake,
+    "keys": keys,
     "stack": stack,
     "demo": demo,
     "subscriptions": subscriptions,

@@ -22,9 +22,17 @@ class Composer(Protocol):
         """The message for a row of `check.read_facts`; raises TemplateError, AddressRefused or SmsTooLong."""
 
 
-def composer_for(channel: str, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary) -> Composer:
+def composer_for(
+    channel: str,
+    delivery: Delivery,
+    mailbox: Mailbox,
+    templates: TemplateLibrary,
+    intake_url: str | None = None,
+) -> Composer:
     """The composer of a channel; for SMS the mailbox's address is the number that they come from."""
-    return (SmsComposer if channel == "SMS" else MailComposer)(delivery, mailbox, templates)
+    if channel == "SMS":
+        return SmsComposer(delivery, mailbox, templates)
+    return MailComposer(delivery, mailbox, templates, intake_url)
 
 
 class SmsComposer:
@@ -46,14 +54,20 @@ class SmsComposer:
 
 
 class MailComposer:
-    """Renders and builds mails."""
+    """Renders and builds mails; their links lead to the door where there is one."""
 
-    def __init__(self, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        mailbox: Mailbox,
+        templates: TemplateLibrary,
+        intake_url: str | None = None,
+    ) -> None:
         self._mailbox = mailbox
         self._templates = templates
         self._identity = delivery.identity
         self._domain = mailbox.address.rpartition("@")[2]
-        self._links = Links(delivery.link_secret, mailbox.address)
+        self._links = Links(delivery.link_secret, mailbox.address, intake_url)
 
     def compose(self, row: Any, now: datetime) -> Envelope:
         """See Composer."""
@@ -69,9 +83,14 @@ class MailComposer:
             sender=self._mailbox,
             recipient=row.address,
             date=now,
-            list_unsubscribe=() if row.purpose == "transactional" else (unsubscribe_url,),
+            list_unsubscribe=self._ways_to_unsubscribe(row),
         )
         return Envelope(key, message_id, self._mailbox.address, row.address, content, is_crlf=True)
+
+    def _ways_to_unsubscribe(self, row: Any) -> tuple[str, ...]:
+        if row.purpose == "transactional":
+            return ()
+        return self._links.ways_to_unsubscribe(row.shop_id, row.profile_id)
 
     def _links_of_request(self, row: Any) -> dict[str, str]:
         if row.subscription_id is None:

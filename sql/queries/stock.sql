@@ -89,7 +89,7 @@ ON CONFLICT (shop_id, variant_id, location_id) DO UPDATE
         observed_at = excluded.observed_at;
 
 -- name: append_changes
--- The history of what differs in quantity.
+-- The history of what differs in quantity; work number 0 is no snapshot, but live stock.
 INSERT INTO stock_change (shop_id, variant_id, location_id, observed_at, quantity, previous_quantity, snapshot_id)
 SELECT
     :shop_id,
@@ -98,7 +98,7 @@ SELECT
     :observed_at,
     quantity,
     previous_quantity,
-    snapshot_id
+    nullif(snapshot_id, 0)
 FROM stock_difference
 WHERE snapshot_id = :snapshot_id AND has_other_stock AND quantity IS DISTINCT FROM previous_quantity
 ORDER BY variant_id, location_id
