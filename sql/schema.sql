@@ -1869,6 +1869,8 @@ CREATE UNIQUE INDEX one_open_request_per_person_and_variant ON public.subscripti
 
 COMMENT ON INDEX public.one_open_request_per_person_and_variant IS 'Asking twice is one place in the queue (SEMANTICS 3.3).';
 
+CREATE INDEX order_line_by_buyer ON public.order_line USING btree (shop_id, profile_id, variant_id, ordered_at) WHERE (profile_id IS NOT NULL);
+
 CREATE INDEX order_line_by_time ON public.order_line USING btree (shop_id, ordered_at);
 
 CREATE INDEX presence_change_by_time ON public.presence_change USING btree (shop_id, observed_at);

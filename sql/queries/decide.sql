@@ -145,6 +145,15 @@ counted AS (
                     AND subscription.notified_at > CAST(:now AS timestamptz) - make_interval(
                         secs => CAST(considered.rules ->> 'subtract_invited_hours' AS double precision) * 3600
                     )
+                    AND NOT EXISTS (
+                        SELECT 1
+                        FROM order_line
+                        WHERE
+                            order_line.shop_id = considered.shop_id
+                            AND order_line.profile_id = subscription.profile_id
+                            AND order_line.variant_id = considered.variant_id
+                            AND order_line.ordered_at >= subscription.notified_at
+                    )
             )
         END AS invited_count
     FROM considered
