@@ -11,12 +11,12 @@ from sqlalchemy import Connection
 from include.db.queries import run_query
 from include.errors import NotFound
 
-Purpose = Literal["unsubscribe", "cancel", "confirm", "keep"]
-PURPOSES: tuple[Purpose, ...] = ("unsubscribe", "cancel", "confirm", "keep")
+Purpose = Literal["unsubscribe", "cancel", "confirm", "keep", "unsubscribe_report"]
+PURPOSES: tuple[Purpose, ...] = ("unsubscribe", "cancel", "confirm", "keep", "unsubscribe_report")
 
 
 def sign_token(link_secret: str, purpose: Purpose, shop_id: str, target_id: int) -> str:
-    """A token for a person (unsubscribe) or a request (all others)."""
+    """A token for a person (unsubscribe), a recipient of reports (unsubscribe_report) or a request (all others)."""
     return str(URLSafeSerializer(link_secret, salt=purpose).dumps([shop_id, target_id]))
 
 
