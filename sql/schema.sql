@@ -79,6 +79,46 @@ BEGIN
     CALL open_stage(snapshot);
 END $$;
 
+CREATE FUNCTION public.credited_line(of_shop text, start_at timestamp with time zone, end_at timestamp with time zone, attribution_days double precision) RETURNS TABLE(order_id text, line_number integer, variant_id text, ordered_at timestamp with time zone, quantity numeric, amount numeric, currency text, message_id bigint, sent_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT
+        line.order_id,
+        line.line_number,
+        line.variant_id,
+        line.ordered_at,
+        line.quantity - line.returned_quantity,
+        line.amount - line.returned_amount,
+        line.currency,
+        alert.message_id,
+        alert.sent_at
+    FROM order_line AS line
+    CROSS JOIN LATERAL (
+        SELECT
+            message.message_id,
+            message.ended_at AS sent_at
+        FROM message
+        WHERE
+            message.shop_id = of_shop
+            AND message.profile_id = line.profile_id
+            AND message.variant_id = line.variant_id
+            AND message.purpose = 'back_in_stock'
+            AND message.state = 'sent'
+            AND NOT message.is_recorded_only
+            AND message.ended_at < line.ordered_at
+        ORDER BY message.ended_at DESC, message.message_id DESC
+        LIMIT 1
+    ) AS alert
+    WHERE
+        line.shop_id = of_shop
+        AND line.ordered_at >= start_at
+        AND line.ordered_at < end_at
+        AND extract(EPOCH FROM line.ordered_at - alert.sent_at) <= 86400 * attribution_days
+$$;
+
+COMMENT ON FUNCTION public.credited_line(of_shop text, start_at timestamp with time zone, end_at timestamp with time zone, attribution_days double precision) IS 'Order lines of a span with the one alert that each credits (SEMANTICS 9.4); specification:
+include/domain/attribution.py.';
+
 CREATE FUNCTION public.deferral_reason(restock_after timestamp with time zone, restocked_at timestamp with time zone, not_before timestamp with time zone, at_time timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS $$
@@ -216,6 +256,32 @@ $$;
 
 COMMENT ON FUNCTION public.minimum_of(of_rule_set bigint, of_shop text, of_variant text, otherwise bigint) IS 'The minimum inventory of one variant; call it only where the set has overrides.';
 
+CREATE FUNCTION public.note_late() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format(
+        'INSERT INTO report_late (shop_id, happened_at)
+         SELECT DISTINCT written.shop_id, date_bin(''15 minutes'', written.%1$I, ''epoch'')
+         FROM written
+         JOIN report_progress AS progress ON progress.shop_id = written.shop_id
+         WHERE written.%1$I < progress.log_from', tg_argv[0]);
+    RETURN NULL;
+END $_$;
+
+COMMENT ON FUNCTION public.note_late() IS 'Logs when written rows happened that lie in days already built, by quarters of an hour, of which every time zone''s days
+consist; the argument names their time.';
+
+CREATE FUNCTION public.note_reopened() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO report_late (shop_id, happened_at) VALUES (OLD.shop_id, OLD.ended_at);
+    RETURN NULL;
+END $$;
+
+COMMENT ON FUNCTION public.note_reopened() IS 'A request that had ended is open again: the day of its end changes (SEMANTICS 1.6).';
+
 CREATE PROCEDURE public.open_stage(IN snapshot bigint)
     LANGUAGE plpgsql
     AS $$
@@ -256,6 +322,22 @@ CREATE FUNCTION public.queue_key(ordering text, seed text, is_first boolean, sub
 $$;
 
 COMMENT ON FUNCTION public.queue_key(ordering text, seed text, is_first boolean, subscribed_at timestamp with time zone, subscription_id bigint) IS 'What sorts a queue before the time of the request; ties are then by time and id (SEMANTICS 4.2).';
+
+CREATE FUNCTION public.spreadsheet_text(cell text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE WHEN left(cell, 1) IN ('=', '+', '-', '@', E'\t', E'\r', E'\n') THEN '''' || cell ELSE cell END
+$$;
+
+COMMENT ON FUNCTION public.spreadsheet_text(cell text) IS 'A text that no spreadsheet takes for a formula (SEMANTICS 9.2); specification: include/domain/text.py.';
+
+CREATE FUNCTION public.spreadsheet_time(moment timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+$$;
+
+COMMENT ON FUNCTION public.spreadsheet_time(moment timestamp with time zone) IS 'A moment as ISO 8601 in UTC, to the second.';
 
 CREATE FUNCTION public.stage_name(snapshot bigint) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -719,6 +801,32 @@ ALTER TABLE public.message ALTER COLUMN message_id ADD GENERATED ALWAYS AS IDENT
     CACHE 1
 );
 
+CREATE TABLE public.order_line (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    order_id text NOT NULL COLLATE pg_catalog."C",
+    line_number integer NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    profile_id bigint,
+    quantity numeric NOT NULL,
+    amount numeric NOT NULL,
+    currency text NOT NULL,
+    ordered_at timestamp with time zone NOT NULL,
+    returned_quantity numeric DEFAULT 0 NOT NULL,
+    returned_amount numeric DEFAULT 0 NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT no_more_comes_back_than_was_sold CHECK (((returned_quantity >= (0)::numeric) AND (returned_quantity <= quantity))),
+    CONSTRAINT order_line_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT order_line_quantity_check CHECK ((quantity > (0)::numeric))
+);
+
+COMMENT ON TABLE public.order_line IS 'One line of an order, for attribution (SEMANTICS 9.4); what came back is subtracted.';
+
+COMMENT ON COLUMN public.order_line.profile_id IS 'Who bought; NULL: nobody whom Restock knows.';
+
+COMMENT ON COLUMN public.order_line.amount IS 'What the whole line costs, in its currency.';
+
+COMMENT ON CONSTRAINT no_more_comes_back_than_was_sold ON public.order_line IS 'A return belongs to what was bought.';
+
 CREATE TABLE public.presence_change (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     variant_id text NOT NULL COLLATE pg_catalog."C",
@@ -820,57 +928,318 @@ CREATE TABLE public.report_activity (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     report_on date NOT NULL,
     variant_id text NOT NULL COLLATE pg_catalog."C",
-    title text,
     request_count bigint NOT NULL,
+    ended_count bigint NOT NULL,
+    waiting_count bigint NOT NULL,
     restock_count bigint NOT NULL,
     restocked_units bigint NOT NULL,
-    released_count bigint NOT NULL,
-    notified_count bigint NOT NULL,
-    skipped_count bigint NOT NULL
-);
-
-COMMENT ON TABLE public.report_activity IS 'Back-in-stock activity per variant and day of the shop.';
-
-CREATE TABLE public.report_batches (
-    shop_id text NOT NULL COLLATE pg_catalog."C",
-    batch_id bigint NOT NULL,
-    report_on date NOT NULL,
-    decided_at timestamp with time zone NOT NULL,
-    variant_id text NOT NULL COLLATE pg_catalog."C",
-    title text,
-    units bigint NOT NULL,
-    observed_at timestamp with time zone NOT NULL,
-    min_inventory bigint NOT NULL,
-    customers_per_unit text NOT NULL,
-    wait_minutes double precision NOT NULL,
-    waiting_count bigint NOT NULL,
-    in_flight_count bigint NOT NULL,
-    allowed_count bigint,
+    batch_count bigint NOT NULL,
     released_count bigint NOT NULL,
     notified_count bigint NOT NULL,
     skipped_count bigint NOT NULL,
-    next_release_at timestamp with time zone
+    order_count bigint NOT NULL,
+    ordered_units numeric NOT NULL,
+    revenue numeric NOT NULL
 );
 
-COMMENT ON TABLE public.report_batches IS 'Every batch with its inputs and what became of its people.';
+COMMENT ON TABLE public.report_activity IS 'Report: what happened per variant and day; see sql/reports/activity.sql.';
 
-CREATE TABLE public.report_queue (
+CREATE TABLE public.report_attribution (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_on date NOT NULL,
+    order_id text NOT NULL COLLATE pg_catalog."C",
+    line_number integer NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    ordered_at timestamp with time zone NOT NULL,
+    message_id bigint NOT NULL,
+    sent_at timestamp with time zone NOT NULL,
+    hours_to_order numeric NOT NULL,
+    quantity numeric NOT NULL,
+    amount numeric NOT NULL,
+    currency text NOT NULL,
+    attribution_days double precision NOT NULL
+);
+
+COMMENT ON TABLE public.report_attribution IS 'Report: order lines and the alert that each credits; see sql/reports/attribution.sql.';
+
+CREATE TABLE public.shop (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    name text NOT NULL,
+    currency text NOT NULL,
+    time_zone text NOT NULL,
+    locale text NOT NULL,
+    url text,
+    included_locations text[],
+    excluded_locations text[] DEFAULT '{}'::text[] NOT NULL,
+    max_stock_age interval NOT NULL,
+    registered_at timestamp with time zone NOT NULL,
+    needs_recount boolean DEFAULT false NOT NULL,
+    double_opt_in boolean DEFAULT false NOT NULL,
+    preferred_channels text[] DEFAULT '{EMAIL,SMS}'::text[] NOT NULL
+);
+
+COMMENT ON COLUMN public.shop.included_locations IS 'Locations whose stock counts; NULL counts all (SEMANTICS 1.1).';
+
+COMMENT ON COLUMN public.shop.max_stock_age IS 'Older observations tell nobody (SEMANTICS 2.7).';
+
+COMMENT ON COLUMN public.shop.needs_recount IS 'Its locations or bundles changed: the next detect judges every variant whose available units differ.';
+
+COMMENT ON COLUMN public.shop.double_opt_in IS 'A request waits only once it was confirmed by its link (SEMANTICS 3.6).';
+
+COMMENT ON COLUMN public.shop.preferred_channels IS 'The first of these that a person asked for and can be reached on is used; the others are the fallback (SEMANTICS 3.1).';
+
+CREATE VIEW public.report_batches AS
+ SELECT batch.shop_id,
+    ((batch.decided_at AT TIME ZONE shop.time_zone))::date AS report_on,
+    batch.batch_id,
+    batch.decided_at,
+    batch.variant_id,
+    batch.units,
+    batch.observed_at,
+    batch.min_inventory,
+    COALESCE((batch.customers_per_unit)::text, 'all'::text) AS customers_per_unit,
+    batch.wait_minutes,
+    batch.waiting_count,
+    batch.in_flight_count,
+    batch.allowed_count,
+    batch.released_count,
+    batch.passed_count,
+    outcome.sent_count AS notified_count,
+    (batch.skipped_count + outcome.stopped_count) AS skipped_count,
+    outcome.first_sent_at,
+    outcome.last_sent_at,
+    batch.next_release_at
+   FROM ((public.batch
+     JOIN public.shop ON ((shop.shop_id = batch.shop_id)))
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (message.state = 'sent'::text)) AS sent_count,
+            count(*) FILTER (WHERE (message.state = ANY (ARRAY['skipped'::text, 'failed'::text]))) AS stopped_count,
+            min(message.ended_at) FILTER (WHERE (message.state = 'sent'::text)) AS first_sent_at,
+            max(message.ended_at) FILTER (WHERE (message.state = 'sent'::text)) AS last_sent_at
+           FROM public.message
+          WHERE ((message.shop_id = batch.shop_id) AND (message.batch_id = batch.batch_id))) outcome)
+  WHERE (batch.state = 'released'::text);
+
+COMMENT ON VIEW public.report_batches IS 'Report: every batch and what became of its people; see sql/reports/batches.sql.';
+
+CREATE TABLE public.report_build (
+    report text NOT NULL COLLATE pg_catalog."C",
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    built_at timestamp with time zone NOT NULL,
+    day_count integer NOT NULL,
+    row_count bigint NOT NULL
+);
+
+COMMENT ON TABLE public.report_build IS 'The last build of each report: when, of how many days, with how many rows.';
+
+CREATE TABLE public.report_data_quality (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_on date NOT NULL,
+    source text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    snapshot_count bigint NOT NULL,
+    complete_count bigint NOT NULL,
+    refused_count bigint NOT NULL,
+    accepted_count bigint NOT NULL,
+    row_count bigint NOT NULL,
+    rejected_row_count bigint NOT NULL,
+    changed_count bigint NOT NULL,
+    restock_count bigint NOT NULL,
+    held_count bigint NOT NULL,
+    late_count bigint NOT NULL,
+    late_changes_added bigint NOT NULL,
+    late_changes_moved bigint NOT NULL,
+    late_changes_removed bigint NOT NULL,
+    late_restocks_added bigint NOT NULL,
+    late_restocks_moved bigint NOT NULL,
+    late_restocks_removed bigint NOT NULL,
+    last_refusal text
+);
+
+COMMENT ON TABLE public.report_data_quality IS 'Report: what was pulled, refused and corrected; see sql/reports/data_quality.sql.';
+
+CREATE TABLE public.report_deliverability (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_on date NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
+    sent_count bigint NOT NULL,
+    recorded_count bigint NOT NULL,
+    failed_count bigint NOT NULL,
+    skipped_count bigint NOT NULL,
+    error_count bigint NOT NULL,
+    invalid_count bigint NOT NULL,
+    unsubscribed_count bigint NOT NULL,
+    complaint_count bigint NOT NULL
+);
+
+COMMENT ON TABLE public.report_deliverability IS 'Report: what became of messages per channel and day; see sql/reports/deliverability.sql.';
+
+CREATE TABLE public.report_demand (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    product_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    waiting_count bigint NOT NULL,
+    wanted_units bigint NOT NULL,
+    oldest_at timestamp with time zone NOT NULL,
+    units bigint NOT NULL,
+    price numeric,
+    waiting_value numeric,
+    buying_percent numeric,
+    lost_revenue numeric,
+    reorder_units bigint NOT NULL
+);
+
+COMMENT ON TABLE public.report_demand IS 'Report: who waits for what, as of the last build; see sql/reports/demand.sql.';
+
+CREATE TABLE public.report_due (
+    report text NOT NULL COLLATE pg_catalog."C",
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_on date NOT NULL
+);
+
+COMMENT ON TABLE public.report_due IS 'Days that a report has still to build; a build that fails leaves them for the next.';
+
+CREATE TABLE public.report_late (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    late_id bigint NOT NULL,
+    happened_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.report_late IS 'Moments whose days were built before this was known of them; emptied by the next build.';
+
+ALTER TABLE public.report_late ALTER COLUMN late_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.report_late_late_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.report_progress (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    basis jsonb NOT NULL,
+    read_from timestamp with time zone NOT NULL,
+    log_from timestamp with time zone NOT NULL,
+    read_after_request bigint NOT NULL,
+    log_after_request bigint NOT NULL,
+    fence xid8,
+    CONSTRAINT what_is_not_read_again_is_logged CHECK ((read_from <= log_from))
+);
+
+COMMENT ON TABLE public.report_progress IS 'How far the days of a shop are built. The next build reads again what happened from read_from on; what happened earlier
+it must find in report_late. Whoever writes learns of a new log_from only after the commit that set it, so read_from
+follows one build later, once every transaction that may not have known it has ended.';
+
+COMMENT ON COLUMN public.report_progress.basis IS 'What every day was built under; when it changes, all days are built again.';
+
+COMMENT ON COLUMN public.report_progress.log_from IS 'Who writes what happened before this also writes report_late.';
+
+COMMENT ON COLUMN public.report_progress.read_after_request IS 'Requests with a higher id are looked at: imports keep their old dates.';
+
+COMMENT ON COLUMN public.report_progress.fence IS 'Older transactions may not have known log_from; NULL: not known yet which, so none is taken to have ended.';
+
+COMMENT ON CONSTRAINT what_is_not_read_again_is_logged ON public.report_progress IS 'There is no gap between the two.';
+
+CREATE TABLE public.subscription (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     subscription_id bigint NOT NULL,
     variant_id text COLLATE pg_catalog."C",
-    title text,
-    place bigint NOT NULL,
+    profile_id bigint NOT NULL,
+    channels text[] NOT NULL,
+    wanted_quantity integer DEFAULT 1 NOT NULL,
+    locale text,
+    source text NOT NULL,
     subscribed_at timestamp with time zone NOT NULL,
-    wanted_quantity integer NOT NULL,
-    channels text NOT NULL,
-    units bigint,
-    built_at timestamp with time zone NOT NULL,
-    product_id text COLLATE pg_catalog."C"
-);
+    created_at timestamp with time zone NOT NULL,
+    restock_after timestamp with time zone,
+    not_before timestamp with time zone,
+    state text NOT NULL,
+    reason text,
+    batch_id bigint,
+    released_at timestamp with time zone,
+    notified_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    passed_batch_id bigint,
+    product_id text COLLATE pg_catalog."C",
+    covered_by bigint,
+    confirmed_at timestamp with time zone,
+    kept_at timestamp with time zone,
+    asked_at timestamp with time zone,
+    CONSTRAINT it_is_for_a_variant_or_a_product CHECK (((variant_id IS NOT NULL) OR (product_id IS NOT NULL))),
+    CONSTRAINT only_the_covered_are_covered CHECK (((covered_by IS NULL) OR ((state = 'skipped'::text) AND (reason = 'covered'::text)))),
+    CONSTRAINT subscription_channels_check CHECK (((channels <> '{}'::text[]) AND (channels <@ '{EMAIL,SMS,PUSH,WHATSAPP}'::text[]))),
+    CONSTRAINT subscription_state_check CHECK ((state = ANY (ARRAY['unconfirmed'::text, 'waiting'::text, 'released'::text, 'notified'::text, 'skipped'::text, 'cancelled'::text, 'expired'::text]))),
+    CONSTRAINT subscription_wanted_quantity_check CHECK ((wanted_quantity >= 1)),
+    CONSTRAINT what_ended_has_a_time CHECK (((state = ANY (ARRAY['notified'::text, 'skipped'::text, 'cancelled'::text, 'expired'::text])) = (ended_at IS NOT NULL))),
+    CONSTRAINT what_expired_says_why CHECK (((state <> 'expired'::text) OR (reason IS NOT NULL))),
+    CONSTRAINT what_was_skipped_says_why CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
+    CONSTRAINT who_is_unconfirmed_was_never_released CHECK (((state <> 'unconfirmed'::text) OR ((confirmed_at IS NULL) AND (batch_id IS NULL) AND (notified_at IS NULL)))),
+    CONSTRAINT who_waits_was_not_notified CHECK (((state <> 'waiting'::text) OR ((notified_at IS NULL) AND (ended_at IS NULL)))),
+    CONSTRAINT who_was_notified_has_a_time CHECK (((state = 'notified'::text) = (notified_at IS NOT NULL))),
+    CONSTRAINT who_was_released_has_a_batch CHECK (((state <> ALL (ARRAY['released'::text, 'notified'::text])) OR ((batch_id IS NOT NULL) AND (released_at IS NOT NULL)))),
+    CONSTRAINT who_was_released_has_a_variant CHECK (((state <> ALL (ARRAY['released'::text, 'notified'::text])) OR (variant_id IS NOT NULL)))
+)
+WITH (fillfactor='90');
 
-COMMENT ON TABLE public.report_queue IS 'Every waiting request with its place, as of built_at; no addresses.';
+COMMENT ON TABLE public.subscription IS 'One request to be told; the waiting ones are the queue of the back-in-stock delay (SEMANTICS 3).';
 
-COMMENT ON COLUMN public.report_queue.product_id IS 'Set: asked for any variant of this product; place is among those of its queue.';
+COMMENT ON COLUMN public.subscription.variant_id IS 'The variant whose queue it stands in; NULL: for any variant of a product, and none of them is open (SEMANTICS 1.6).';
+
+COMMENT ON COLUMN public.subscription.subscribed_at IS 'The place in the queue; kept when it is sold out again (SEMANTICS 3.9).';
+
+COMMENT ON COLUMN public.subscription.restock_after IS 'Set: counts only restocks later than this (next_restock, SEMANTICS 3.5).';
+
+COMMENT ON COLUMN public.subscription.not_before IS 'Set: told about this variant less than 24 h ago (SEMANTICS 3.3).';
+
+COMMENT ON COLUMN public.subscription.passed_batch_id IS 'The first batch that passed this one over, for its reason (SEMANTICS 4.8).';
+
+COMMENT ON COLUMN public.subscription.product_id IS 'Set: asked for any variant of this product (SEMANTICS 1.6).';
+
+COMMENT ON COLUMN public.subscription.covered_by IS 'The request of the same person whose release ended this one.';
+
+COMMENT ON COLUMN public.subscription.confirmed_at IS 'Set: confirmed by its link in a shop with double opt-in (SEMANTICS 3.6).';
+
+COMMENT ON COLUMN public.subscription.kept_at IS 'Set: the person still wanted it then; its age counts from here (SEMANTICS 3.6).';
+
+COMMENT ON COLUMN public.subscription.asked_at IS 'Set: asked then whether it is still wanted, and not answered yet (SEMANTICS 3.6).';
+
+COMMENT ON CONSTRAINT it_is_for_a_variant_or_a_product ON public.subscription IS 'Nobody waits for nothing.';
+
+COMMENT ON CONSTRAINT only_the_covered_are_covered ON public.subscription IS 'covered_by goes with skipped(covered).';
+
+COMMENT ON CONSTRAINT what_ended_has_a_time ON public.subscription IS 'notified, skipped, cancelled and expired are ends.';
+
+COMMENT ON CONSTRAINT what_expired_says_why ON public.subscription IS 'too_old or unconfirmed.';
+
+COMMENT ON CONSTRAINT what_was_skipped_says_why ON public.subscription IS 'skipped(reason), see SEMANTICS 5.';
+
+COMMENT ON CONSTRAINT who_is_unconfirmed_was_never_released ON public.subscription IS 'unconfirmed leads to waiting first.';
+
+COMMENT ON CONSTRAINT who_waits_was_not_notified ON public.subscription IS 'Nothing leads from notified back to waiting.';
+
+COMMENT ON CONSTRAINT who_was_notified_has_a_time ON public.subscription IS 'notified and its time are set together.';
+
+COMMENT ON CONSTRAINT who_was_released_has_a_batch ON public.subscription IS 'waiting -> released happens in a batch only.';
+
+COMMENT ON CONSTRAINT who_was_released_has_a_variant ON public.subscription IS 'Told of one variant, also when any would do.';
+
+CREATE VIEW public.report_queue AS
+ SELECT shop_id,
+    variant_id,
+    product_id,
+    row_number() OVER (PARTITION BY shop_id, variant_id,
+        CASE
+            WHEN (variant_id IS NULL) THEN product_id
+            ELSE NULL::text
+        END ORDER BY subscribed_at, subscription_id) AS place,
+    subscription_id,
+    subscribed_at,
+    wanted_quantity,
+    array_to_string(channels, ','::text) AS channels
+   FROM public.subscription
+  WHERE (state = 'waiting'::text);
+
+COMMENT ON VIEW public.report_queue IS 'Report: every waiting request with its place, now; see sql/reports/queue.sql.';
 
 CREATE TABLE public.restock_event (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -884,6 +1253,56 @@ CREATE TABLE public.restock_event (
 );
 
 COMMENT ON TABLE public.restock_event IS 'A variant opened: enough units came back (SEMANTICS 2.5).';
+
+CREATE VIEW public.report_restocks AS
+ SELECT event.shop_id,
+    ((event.opened_at AT TIME ZONE shop.time_zone))::date AS report_on,
+    event.variant_id,
+    event.opened_at,
+    event.units_before,
+    event.units_after,
+    told.waiting_count,
+    told.batch_count,
+    told.notified_count,
+    told.first_batch_at,
+    told.first_sent_at,
+    round((EXTRACT(epoch FROM (told.first_sent_at - event.opened_at)) / (60)::numeric), 1) AS minutes_to_first_message
+   FROM (((public.restock_event event
+     JOIN public.shop ON ((shop.shop_id = event.shop_id)))
+     LEFT JOIN LATERAL ( SELECT later.opened_at
+           FROM public.restock_event later
+          WHERE ((later.shop_id = event.shop_id) AND (later.variant_id = event.variant_id) AND (later.cycle > event.cycle))
+          ORDER BY later.cycle
+         LIMIT 1) next ON (true))
+     CROSS JOIN LATERAL ( SELECT (array_agg(batch.waiting_count ORDER BY batch.decided_at, batch.batch_id))[1] AS waiting_count,
+            count(*) AS batch_count,
+            COALESCE(sum(outcome.sent_count), (0)::numeric) AS notified_count,
+            min(batch.decided_at) AS first_batch_at,
+            min(outcome.first_sent_at) AS first_sent_at
+           FROM (public.batch
+             CROSS JOIN LATERAL ( SELECT count(*) AS sent_count,
+                    min(message.ended_at) AS first_sent_at
+                   FROM public.message
+                  WHERE ((message.shop_id = batch.shop_id) AND (message.batch_id = batch.batch_id) AND (message.state = 'sent'::text))) outcome)
+          WHERE ((batch.shop_id = event.shop_id) AND (batch.variant_id = event.variant_id) AND (batch.state = 'released'::text) AND (batch.decided_at >= event.opened_at) AND (batch.decided_at < COALESCE(next.opened_at, 'infinity'::timestamp with time zone)))) told);
+
+COMMENT ON VIEW public.report_restocks IS 'Report: every restock and how soon somebody was told; see sql/reports/restocks.sql.';
+
+CREATE TABLE public.report_skips (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_on date NOT NULL,
+    subject text NOT NULL,
+    outcome text NOT NULL,
+    reason text NOT NULL COLLATE pg_catalog."C",
+    channel text NOT NULL COLLATE pg_catalog."C",
+    purpose text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    skipped_count bigint NOT NULL,
+    CONSTRAINT report_skips_outcome_check CHECK ((outcome = ANY (ARRAY['skipped'::text, 'failed'::text]))),
+    CONSTRAINT report_skips_subject_check CHECK ((subject = ANY (ARRAY['request'::text, 'message'::text])))
+);
+
+COMMENT ON TABLE public.report_skips IS 'Report: who and what was not told, by reason; see sql/reports/skips.sql.';
 
 ALTER TABLE public.restock_event ALTER COLUMN restock_event_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.restock_event_restock_event_id_seq
@@ -950,32 +1369,6 @@ CREATE TABLE public.schema_migration (
     checksum text NOT NULL,
     applied_at timestamp with time zone DEFAULT now() NOT NULL
 );
-
-CREATE TABLE public.shop (
-    shop_id text NOT NULL COLLATE pg_catalog."C",
-    name text NOT NULL,
-    currency text NOT NULL,
-    time_zone text NOT NULL,
-    locale text NOT NULL,
-    url text,
-    included_locations text[],
-    excluded_locations text[] DEFAULT '{}'::text[] NOT NULL,
-    max_stock_age interval NOT NULL,
-    registered_at timestamp with time zone NOT NULL,
-    needs_recount boolean DEFAULT false NOT NULL,
-    double_opt_in boolean DEFAULT false NOT NULL,
-    preferred_channels text[] DEFAULT '{EMAIL,SMS}'::text[] NOT NULL
-);
-
-COMMENT ON COLUMN public.shop.included_locations IS 'Locations whose stock counts; NULL counts all (SEMANTICS 1.1).';
-
-COMMENT ON COLUMN public.shop.max_stock_age IS 'Older observations tell nobody (SEMANTICS 2.7).';
-
-COMMENT ON COLUMN public.shop.needs_recount IS 'Its locations or bundles changed: the next detect judges every variant whose available units differ.';
-
-COMMENT ON COLUMN public.shop.double_opt_in IS 'A request waits only once it was confirmed by its link (SEMANTICS 3.6).';
-
-COMMENT ON COLUMN public.shop.preferred_channels IS 'The first of these that a person asked for and can be reached on is used; the others are the fallback (SEMANTICS 3.1).';
 
 CREATE TABLE public.snapshot (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -1091,89 +1484,6 @@ COMMENT ON COLUMN public.stock_level.observed_at IS 'When this quantity was firs
 COMMENT ON COLUMN public.stock_level.missed_count IS 'Full snapshots in a row that did not contain it (SEMANTICS 2.4).';
 
 COMMENT ON COLUMN public.stock_level.facts_checksum IS 'Of the staged row that `variant` repeats, the same at all its locations; NULL: not known, to be compared.';
-
-CREATE TABLE public.subscription (
-    shop_id text NOT NULL COLLATE pg_catalog."C",
-    subscription_id bigint NOT NULL,
-    variant_id text COLLATE pg_catalog."C",
-    profile_id bigint NOT NULL,
-    channels text[] NOT NULL,
-    wanted_quantity integer DEFAULT 1 NOT NULL,
-    locale text,
-    source text NOT NULL,
-    subscribed_at timestamp with time zone NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    restock_after timestamp with time zone,
-    not_before timestamp with time zone,
-    state text NOT NULL,
-    reason text,
-    batch_id bigint,
-    released_at timestamp with time zone,
-    notified_at timestamp with time zone,
-    ended_at timestamp with time zone,
-    passed_batch_id bigint,
-    product_id text COLLATE pg_catalog."C",
-    covered_by bigint,
-    confirmed_at timestamp with time zone,
-    kept_at timestamp with time zone,
-    asked_at timestamp with time zone,
-    CONSTRAINT it_is_for_a_variant_or_a_product CHECK (((variant_id IS NOT NULL) OR (product_id IS NOT NULL))),
-    CONSTRAINT only_the_covered_are_covered CHECK (((covered_by IS NULL) OR ((state = 'skipped'::text) AND (reason = 'covered'::text)))),
-    CONSTRAINT subscription_channels_check CHECK (((channels <> '{}'::text[]) AND (channels <@ '{EMAIL,SMS,PUSH,WHATSAPP}'::text[]))),
-    CONSTRAINT subscription_state_check CHECK ((state = ANY (ARRAY['unconfirmed'::text, 'waiting'::text, 'released'::text, 'notified'::text, 'skipped'::text, 'cancelled'::text, 'expired'::text]))),
-    CONSTRAINT subscription_wanted_quantity_check CHECK ((wanted_quantity >= 1)),
-    CONSTRAINT what_ended_has_a_time CHECK (((state = ANY (ARRAY['notified'::text, 'skipped'::text, 'cancelled'::text, 'expired'::text])) = (ended_at IS NOT NULL))),
-    CONSTRAINT what_expired_says_why CHECK (((state <> 'expired'::text) OR (reason IS NOT NULL))),
-    CONSTRAINT what_was_skipped_says_why CHECK (((state <> 'skipped'::text) OR (reason IS NOT NULL))),
-    CONSTRAINT who_is_unconfirmed_was_never_released CHECK (((state <> 'unconfirmed'::text) OR ((confirmed_at IS NULL) AND (batch_id IS NULL) AND (notified_at IS NULL)))),
-    CONSTRAINT who_waits_was_not_notified CHECK (((state <> 'waiting'::text) OR ((notified_at IS NULL) AND (ended_at IS NULL)))),
-    CONSTRAINT who_was_notified_has_a_time CHECK (((state = 'notified'::text) = (notified_at IS NOT NULL))),
-    CONSTRAINT who_was_released_has_a_batch CHECK (((state <> ALL (ARRAY['released'::text, 'notified'::text])) OR ((batch_id IS NOT NULL) AND (released_at IS NOT NULL)))),
-    CONSTRAINT who_was_released_has_a_variant CHECK (((state <> ALL (ARRAY['released'::text, 'notified'::text])) OR (variant_id IS NOT NULL)))
-)
-WITH (fillfactor='90');
-
-COMMENT ON TABLE public.subscription IS 'One request to be told; the waiting ones are the queue of the back-in-stock delay (SEMANTICS 3).';
-
-COMMENT ON COLUMN public.subscription.variant_id IS 'The variant whose queue it stands in; NULL: for any variant of a product, and none of them is open (SEMANTICS 1.6).';
-
-COMMENT ON COLUMN public.subscription.subscribed_at IS 'The place in the queue; kept when it is sold out again (SEMANTICS 3.9).';
-
-COMMENT ON COLUMN public.subscription.restock_after IS 'Set: counts only restocks later than this (next_restock, SEMANTICS 3.5).';
-
-COMMENT ON COLUMN public.subscription.not_before IS 'Set: told about this variant less than 24 h ago (SEMANTICS 3.3).';
-
-COMMENT ON COLUMN public.subscription.passed_batch_id IS 'The first batch that passed this one over, for its reason (SEMANTICS 4.8).';
-
-COMMENT ON COLUMN public.subscription.product_id IS 'Set: asked for any variant of this product (SEMANTICS 1.6).';
-
-COMMENT ON COLUMN public.subscription.covered_by IS 'The request of the same person whose release ended this one.';
-
-COMMENT ON COLUMN public.subscription.confirmed_at IS 'Set: confirmed by its link in a shop with double opt-in (SEMANTICS 3.6).';
-
-COMMENT ON COLUMN public.subscription.kept_at IS 'Set: the person still wanted it then; its age counts from here (SEMANTICS 3.6).';
-
-COMMENT ON COLUMN public.subscription.asked_at IS 'Set: asked then whether it is still wanted, and not answered yet (SEMANTICS 3.6).';
-
-COMMENT ON CONSTRAINT it_is_for_a_variant_or_a_product ON public.subscription IS 'Nobody waits for nothing.';
-
-COMMENT ON CONSTRAINT only_the_covered_are_covered ON public.subscription IS 'covered_by goes with skipped(covered).';
-
-COMMENT ON CONSTRAINT what_ended_has_a_time ON public.subscription IS 'notified, skipped, cancelled and expired are ends.';
-
-COMMENT ON CONSTRAINT what_expired_says_why ON public.subscription IS 'too_old or unconfirmed.';
-
-COMMENT ON CONSTRAINT what_was_skipped_says_why ON public.subscription IS 'skipped(reason), see SEMANTICS 5.';
-
-COMMENT ON CONSTRAINT who_is_unconfirmed_was_never_released ON public.subscription IS 'unconfirmed leads to waiting first.';
-
-COMMENT ON CONSTRAINT who_waits_was_not_notified ON public.subscription IS 'Nothing leads from notified back to waiting.';
-
-COMMENT ON CONSTRAINT who_was_notified_has_a_time ON public.subscription IS 'notified and its time are set together.';
-
-COMMENT ON CONSTRAINT who_was_released_has_a_batch ON public.subscription IS 'waiting -> released happens in a batch only.';
-
-COMMENT ON CONSTRAINT who_was_released_has_a_variant ON public.subscription IS 'Told of one variant, also when any would do.';
 
 ALTER TABLE public.subscription ALTER COLUMN subscription_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.subscription_subscription_id_seq
@@ -1296,6 +1606,9 @@ ALTER TABLE ONLY public.rule_override
 ALTER TABLE ONLY public.snapshot
     ADD CONSTRAINT one_snapshot_per_window UNIQUE (shop_id, window_key);
 
+ALTER TABLE ONLY public.order_line
+    ADD CONSTRAINT order_line_pkey PRIMARY KEY (shop_id, order_id, line_number);
+
 ALTER TABLE ONLY public.presence_change
     ADD CONSTRAINT presence_change_pkey PRIMARY KEY (shop_id, variant_id, location_id, observed_at);
 
@@ -1311,11 +1624,32 @@ ALTER TABLE ONLY public.release_decision
 ALTER TABLE ONLY public.report_activity
     ADD CONSTRAINT report_activity_pkey PRIMARY KEY (shop_id, report_on, variant_id);
 
-ALTER TABLE ONLY public.report_batches
-    ADD CONSTRAINT report_batches_pkey PRIMARY KEY (shop_id, batch_id);
+ALTER TABLE ONLY public.report_attribution
+    ADD CONSTRAINT report_attribution_pkey PRIMARY KEY (shop_id, report_on, order_id, line_number);
 
-ALTER TABLE ONLY public.report_queue
-    ADD CONSTRAINT report_queue_pkey PRIMARY KEY (shop_id, subscription_id);
+ALTER TABLE ONLY public.report_build
+    ADD CONSTRAINT report_build_pkey PRIMARY KEY (report, shop_id);
+
+ALTER TABLE ONLY public.report_data_quality
+    ADD CONSTRAINT report_data_quality_pkey PRIMARY KEY (shop_id, report_on, source, kind);
+
+ALTER TABLE ONLY public.report_deliverability
+    ADD CONSTRAINT report_deliverability_pkey PRIMARY KEY (shop_id, report_on, channel);
+
+ALTER TABLE ONLY public.report_demand
+    ADD CONSTRAINT report_demand_pkey PRIMARY KEY (shop_id, product_id, variant_id);
+
+ALTER TABLE ONLY public.report_due
+    ADD CONSTRAINT report_due_pkey PRIMARY KEY (report, shop_id, report_on);
+
+ALTER TABLE ONLY public.report_late
+    ADD CONSTRAINT report_late_pkey PRIMARY KEY (shop_id, late_id);
+
+ALTER TABLE ONLY public.report_progress
+    ADD CONSTRAINT report_progress_pkey PRIMARY KEY (shop_id);
+
+ALTER TABLE ONLY public.report_skips
+    ADD CONSTRAINT report_skips_pkey PRIMARY KEY (shop_id, report_on, subject, outcome, reason, channel, purpose, variant_id);
 
 ALTER TABLE ONLY public.restock_event
     ADD CONSTRAINT restock_event_pkey PRIMARY KEY (shop_id, restock_event_id);
@@ -1367,6 +1701,8 @@ CREATE INDEX batch_by_variant ON public.batch USING btree (shop_id, variant_id, 
 
 CREATE INDEX bundle_component_by_component ON public.bundle_component USING btree (shop_id, component_variant_id);
 
+CREATE INDEX delivery_attempt_by_time ON public.delivery_attempt USING btree (shop_id, attempted_at);
+
 CREATE INDEX enrolment_due ON public.enrolment USING btree (flow_name, step_id, due_at) WHERE (state = 'active'::text);
 
 CREATE INDEX enrolment_due_by_flow ON public.enrolment USING btree (flow_name, due_at) WHERE (state = 'active'::text);
@@ -1407,6 +1743,8 @@ CREATE UNIQUE INDEX one_open_request_per_person_and_variant ON public.subscripti
 
 COMMENT ON INDEX public.one_open_request_per_person_and_variant IS 'Asking twice is one place in the queue (SEMANTICS 3.3).';
 
+CREATE INDEX order_line_by_time ON public.order_line USING btree (shop_id, ordered_at);
+
 CREATE INDEX presence_change_by_time ON public.presence_change USING btree (shop_id, observed_at);
 
 CREATE UNIQUE INDEX profile_by_email ON public.profile USING btree (shop_id, email_key) WHERE (email_key IS NOT NULL);
@@ -1415,9 +1753,11 @@ CREATE UNIQUE INDEX profile_by_external_id ON public.profile USING btree (shop_i
 
 CREATE UNIQUE INDEX profile_by_phone ON public.profile USING btree (shop_id, phone) WHERE (phone IS NOT NULL);
 
-CREATE INDEX report_batches_by_day ON public.report_batches USING btree (shop_id, report_on);
+CREATE INDEX report_activity_by_variant ON public.report_activity USING btree (shop_id, variant_id, report_on);
 
 CREATE INDEX restock_event_by_time ON public.restock_event USING btree (shop_id, opened_at);
+
+CREATE INDEX snapshot_by_time ON public.snapshot USING btree (shop_id, observed_at);
 
 CREATE INDEX snapshot_newest ON public.snapshot USING btree (shop_id, kind, observed_at DESC) WHERE (state = 'complete'::text);
 
@@ -1433,7 +1773,11 @@ COMMENT ON INDEX public.subscription_by_age IS 'Finds what may expire; nearly fr
 
 CREATE INDEX subscription_by_batch ON public.subscription USING btree (shop_id, batch_id) WHERE (batch_id IS NOT NULL);
 
+CREATE INDEX subscription_by_end ON public.subscription USING btree (shop_id, ended_at) WHERE (state = ANY (ARRAY['skipped'::text, 'cancelled'::text, 'expired'::text]));
+
 CREATE INDEX subscription_by_person ON public.subscription USING btree (shop_id, profile_id, variant_id);
+
+CREATE INDEX subscription_by_time ON public.subscription USING btree (shop_id, subscribed_at);
 
 CREATE INDEX subscription_covered ON public.subscription USING btree (shop_id, covered_by) WHERE (covered_by IS NOT NULL);
 
@@ -1444,6 +1788,8 @@ CREATE INDEX subscription_in_flight ON public.subscription USING btree (shop_id,
 CREATE INDEX subscription_queue ON public.subscription USING btree (shop_id, variant_id, subscribed_at, subscription_id) WHERE (state = 'waiting'::text);
 
 CREATE INDEX subscription_unconfirmed ON public.subscription USING btree (created_at) WHERE (state = 'unconfirmed'::text);
+
+CREATE INDEX suppression_by_time ON public.suppression USING btree (shop_id, suppressed_at);
 
 CREATE INDEX variant_by_product ON public.variant USING btree (shop_id, product_id, variant_id) WHERE (product_id IS NOT NULL);
 
@@ -1456,6 +1802,26 @@ CREATE INDEX variant_stock_guarded ON public.variant_stock USING btree (shop_id,
 CREATE INDEX variant_stock_held ON public.variant_stock USING btree (shop_id, hold_reason) WHERE (hold_reason IS NOT NULL);
 
 CREATE INDEX variant_stock_unconfirmed ON public.variant_stock USING btree (shop_id, variant_id) WHERE ((confirmations > 0) AND (NOT is_open));
+
+CREATE TRIGGER changed_events AFTER UPDATE ON public.restock_event REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('opened_at');
+
+CREATE TRIGGER changed_orders AFTER UPDATE ON public.order_line REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('ordered_at');
+
+CREATE TRIGGER changed_snapshots AFTER UPDATE ON public.snapshot REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('observed_at');
+
+CREATE TRIGGER late_events AFTER INSERT ON public.restock_event REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('opened_at');
+
+CREATE TRIGGER late_orders AFTER INSERT ON public.order_line REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('ordered_at');
+
+CREATE TRIGGER late_snapshots AFTER INSERT ON public.snapshot REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('observed_at');
+
+CREATE TRIGGER moved_orders AFTER UPDATE ON public.order_line REFERENCING OLD TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('ordered_at');
+
+CREATE TRIGGER removed_events AFTER DELETE ON public.restock_event REFERENCING OLD TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('opened_at');
+
+CREATE TRIGGER removed_orders AFTER DELETE ON public.order_line REFERENCING OLD TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('ordered_at');
+
+CREATE TRIGGER reopened_requests AFTER UPDATE OF ended_at ON public.subscription FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION public.note_reopened();
 
 ALTER TABLE ONLY public.backfill_summary
     ADD CONSTRAINT backfill_summary_shop_id_snapshot_id_fkey FOREIGN KEY (shop_id, snapshot_id) REFERENCES public.snapshot(shop_id, snapshot_id) ON DELETE CASCADE;
@@ -1484,11 +1850,17 @@ ALTER TABLE ONLY public.flow_step
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT message_channel_fkey FOREIGN KEY (channel) REFERENCES public.channel(channel);
 
+ALTER TABLE ONLY public.order_line
+    ADD CONSTRAINT order_line_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
 ALTER TABLE ONLY public.profile
     ADD CONSTRAINT profile_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
 ALTER TABLE ONLY public.rejected_row
     ADD CONSTRAINT rejected_row_shop_id_snapshot_id_fkey FOREIGN KEY (shop_id, snapshot_id) REFERENCES public.snapshot(shop_id, snapshot_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.report_progress
+    ADD CONSTRAINT report_progress_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
 ALTER TABLE ONLY public.rule_override
     ADD CONSTRAINT rule_override_rule_set_id_fkey FOREIGN KEY (rule_set_id) REFERENCES public.rule_set(rule_set_id) ON DELETE CASCADE;
