@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from include.db.queries import run_query
+from include.db.queries import parameter_names, run_query
 from include.domain.report_period import Period
 from include.reports.csv_file import write_csv
 
@@ -23,8 +23,8 @@ class ReportFile:
 def write_report_file(connection: Connection, report: str, shop_id: str, period: Period) -> ReportFile:
     """The rows of a report, as `restock reports export` writes them."""
     target = io.StringIO(newline="")
-    selected: Any = run_query(
-        connection, f"{report}.select_days", shop_id=shop_id, first_on=period.first_on, last_on=period.last_on
-    )
+    block = f"{report}.select_days"
+    given = {"shop_id": shop_id, **period._asdict()}
+    selected: Any = run_query(connection, block, **{name: given[name] for name in parameter_names(block)})
     row_count = write_csv(target, list(selected.keys()), selected)
     return ReportFile(f"{report}_{shop_id}_{period}.csv", target.getvalue().encode(), row_count)

@@ -225,7 +225,7 @@ SELECT
     found_at,
     detail
 FROM report_watchdog
-WHERE shop_id = :shop_id AND CAST(:first_on AS date) <= CAST(:last_on AS date)
+WHERE shop_id = :shop_id
 ORDER BY
     kind,
     subject;
