@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, Row
 
+from include.catalog.archive import StorePath
 from include.db.queries import run_query
 from include.domain.delivery import priority_of
 from include.domain.report_period import MailSchedule, Period
@@ -24,6 +25,7 @@ from include.services.report_figures import WATCHDOG, Figure, read_figures
 from include.services.report_files import ReportFile, write_report_file
 from include.services.report_subscriptions import find_subscription
 from include.services.rules import rules_in_force
+from include.settings import Settings
 
 # A mail that is larger is refused by many a provider; base64 adds a third.
 LARGEST_ATTACHMENT = 10_000_000
@@ -33,8 +35,13 @@ LARGEST_ATTACHMENT = 10_000_000
 class Store:
     """Where exports lie, and under which address people open them; None: its place is named."""
 
-    root: Any
+    root: StorePath
     link: str | None = None
+
+
+def mail_store(settings: Settings, root: StorePath) -> Store:
+    """The store of the settings, opened at `root`."""
+    return Store(root, settings.artefact_link)
 
 
 def mail_newest(engine: Engine, store: Store, now: datetime) -> dict[str, int]:
