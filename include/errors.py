@@ -7,6 +7,7 @@ RestockError
 ├── TemporaryError         the same call may succeed later
 ├── SnapshotRefused        a feed is refused whole; the last good state stands
 ├── RowRejected            one row is refused; the others go on
+├── DataCheckFailed        a report does not add up; the one before stands
 ├── NotFound               an id or a name that does not exist
 └── StackError             a local process did not start, answer or stop
 """
@@ -42,6 +43,10 @@ class SnapshotRefused(RestockError):
 
 class RowRejected(RestockError):
     """One row can't be read: it goes to the rejects with this reason (SEMANTICS 2.3)."""
+
+
+class DataCheckFailed(RestockError):
+    """A report differs from the tables it is built from; the text has both numbers (SEMANTICS 9.1)."""
 
 
 class NotFound(RestockError):

@@ -211,6 +211,22 @@ class RuleSet(VariantRules):
         le=10_080,
     )
 
+    attribution_days: float = rule(
+        5.0,
+        "a number of days above 0, up to 365",
+        "An order credits the last alert about what was bought when it follows within these days. A change counts "
+        "every past day again.",
+        gt=0,
+        le=365,
+    )
+    export_keep_days: int = rule(
+        90,
+        "a whole number from 0 (for ever) to 3650",
+        "Days after which an exported report file is removed.",
+        ge=0,
+        le=3650,
+    )
+
     @field_validator("still_wanted_days", mode="after")
     @classmethod
     def _ask_before_the_end(cls, days: int, info: ValidationInfo) -> int:

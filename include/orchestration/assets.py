@@ -17,6 +17,7 @@ RELEASED_PEOPLE = Asset("restock/released_people")
 OUTBOX = Asset("restock/outbox")
 SENT_MESSAGES = Asset("restock/sent_messages")
 REPORT_FILES = Asset("restock/report_files")
+REPORT_TABLES = AssetAlias("restock/report_tables")
 
 # Through an alias a task emits events only for the targets that it adds, not for all on every success.
 MISSED_WAKE_UPS = AssetAlias("restock_due/missed")
@@ -31,6 +32,11 @@ def due_asset(target: str) -> Asset:
 def stock_asset(shop_id: str) -> Asset:
     """The current stock of a shop, as of its newest pull."""
     return Asset(f"restock/stock/{shop_id}")
+
+
+def report_asset(name: str) -> Asset:
+    """One report's table; a run that built it adds an event through REPORT_TABLES."""
+    return Asset(f"restock/report/{name}")
 
 
 def due_assets(flows: Iterable[Flow | BrokenFlow]) -> dict[str, Asset]:
