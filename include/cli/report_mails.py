@@ -1,11 +1,11 @@
-"""`restock reports subscribe|edit|pause|resume|test|send|unsubscribe|list|runs|chart`: reports by mail, and charts."""
+"""`restock reports subscribe|edit|pause|resume|test|send|unsubscribe|subscriptions|runs|chart`: mails and charts."""
 
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from sqlalchemy import Row
+from sqlalchemy import Engine, Row
 
 from include.cli.parts import ShopId, console, open_database, present
 from include.cli.report_tables import reports
@@ -140,24 +140,19 @@ def reports_send(name: Name, shop: ShopId, first: First, last: Last) -> None:
     said = {
         "mailed": f"The report of {days.words} is queued.",
         "before": f"The report of {days.words} was dealt with before: see `restock reports runs {name} --shop {shop}`.",
+        "too_late": f"That report knows the present only: nothing is sent of {days.words}.",
         "skipped": f"Nothing is sent of {days.words}: see `restock reports runs {name} --shop {shop}`.",
     }
     console.print(said[outcome])
 
 
-@reports.command("list")
-def reports_list(
+@reports.command("subscriptions")
+def reports_subscriptions(
     shop: Annotated[str | None, typer.Option("--shop", help="Only of this shop.")] = None,
 ) -> None:
-    """Every report subscription."""
-    from include.services.report_subscriptions import list_subscriptions
-
+    """Every report subscription; `restock reports list` shows them too, below the reports."""
     with open_database() as engine:
-        rows = list_subscriptions(engine, shop)
-    for row in rows:
-        console.print(_describe(row))
-    if not rows:
-        console.print("No report is mailed. `restock reports subscribe` begins.")
+        show_subscriptions(engine, shop)
 
 
 @reports.command("runs")
@@ -226,6 +221,17 @@ def _given(
         name: None if value == "" and name in ("time_zone", "when") else value
         for name, value in given.items()
     }
+
+
+def show_subscriptions(engine: Engine, shop: str | None) -> None:
+    """A line for each report subscription."""
+    from include.services.report_subscriptions import list_subscriptions
+
+    rows = list_subscriptions(engine, shop)
+    for row in rows:
+        console.print(_describe(row))
+    if not rows:
+        console.print("No report is mailed. `restock reports subscribe` begins.")
 
 
 def _describe(row: Row[Any]) -> str:

@@ -11,7 +11,9 @@ from include.db.queries import run_query
 from include.domain.orders import OrderLine
 
 
-def record_order_lines(connection: Connection, shop_id: str, lines: Sequence[OrderLine], now: datetime) -> int:
+def record_order_lines(
+    connection: Connection, shop_id: str, lines: Sequence[OrderLine], now: datetime
+) -> int:
     """Store lines of orders as they stand now; the lines that were new or differ. Of one line, the last counts."""
     if not lines:
         return 0

@@ -27,6 +27,8 @@ CHART_OF = {
     "skips": "outcomes",
     "deliverability": "outcomes",
 }
+# The report tables that a chart is drawn from.
+SOURCES = {"outcomes": ("deliverability", "skips"), "first_message": ("restocks",)}
 
 Rows = Sequence[dict[str, Any]]
 
@@ -74,12 +76,6 @@ def write_charts(
                 with (artefact_root / file_name).open("wb") as target:
                     written[file_name] = target.write(octets)
     return written
-
-
-def list_shops(engine: Engine) -> Sequence[str]:
-    """Every shop, for whom reports are drawn one by one."""
-    with engine.connect() as connection:
-        return run_query(connection, "rules.list_shops").scalars().all()
 
 
 def _rows(connection: Connection, name: str, shop_id: str, period: Period, now: datetime) -> Rows:

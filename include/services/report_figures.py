@@ -8,11 +8,9 @@ from sqlalchemy import Connection
 from include.db.queries import run_query
 from include.domain.report_period import Period, span_before
 from include.domain.report_wish import Condition
-from include.errors import ConfigurationError, NotFound
-from include.services.reports import REPORTS
+from include.errors import ConfigurationError
 
 WATCHDOG = "watchdog"
-MAILED_REPORTS = (*REPORTS, WATCHDOG)
 
 ACTIVITY = {
     "request_count": "people asked to be told",
@@ -60,15 +58,14 @@ class Figure(NamedTuple):
     before: float | None
 
 
-def require_report(report: str) -> None:
-    """Raises NotFound that lists the reports."""
-    if report not in MAILED_REPORTS:
-        raise NotFound(f"No report is called '{report}'. There are: {', '.join(MAILED_REPORTS)}.")
+def figures_of(report: str) -> str:
+    """The report whose figures head another: those without figures of their own are headed by the activity's."""
+    return report if report in FIGURES else "activity"
 
 
 def check_condition(report: str, condition: Condition) -> None:
     """Raises ConfigurationError where a report has no such key figure."""
-    known = FIGURES[_kind(report)]
+    known = FIGURES[figures_of(report)]
     if condition.figure not in known:
         raise ConfigurationError(
             f"The report {report} has no key figure '{condition.figure}'. There are: {', '.join(known)}."
@@ -77,7 +74,7 @@ def check_condition(report: str, condition: Condition) -> None:
 
 def read_figures(connection: Connection, report: str, shop_id: str, period: Period) -> list[Figure]:
     """The key figures of a period, with those of the span before."""
-    kind = _kind(report)
+    kind = figures_of(report)
     now = _read(connection, kind, shop_id, period)
     before = {} if kind in OF_THE_PRESENT else _read(connection, kind, shop_id, span_before(period))
     return [
@@ -91,8 +88,3 @@ def _read(connection: Connection, kind: str, shop_id: str, period: Period) -> Ma
         connection, f"figures.{kind}", shop_id=shop_id, first_on=period.first_on, last_on=period.last_on
     ).one()
     return dict(row._mapping)
-
-
-def _kind(report: str) -> str:
-    """Reports without figures of their own are headed by those of the activity."""
-    return report if report in FIGURES else "activity"

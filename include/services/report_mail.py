@@ -1,12 +1,11 @@
 """Reports that go out by mail: which are due, what they say, and their rows in the outbox (SEMANTICS 6.1, 9.3)."""
 
-import gzip
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, Row
@@ -19,16 +18,21 @@ from include.domain.report_wish import parse_condition
 from include.domain.wake import DISPATCH
 from include.errors import NotFound
 from include.reports.chart_style import as_png
+from include.reports.definition import find_report
 from include.services.due import wake
-from include.services.report_charts import chart_of, draw_chart
-from include.services.report_figures import WATCHDOG, Figure, read_figures
-from include.services.report_files import ReportFile, write_report_file
+from include.services.report_build import build_report
+from include.services.report_charts import SOURCES, chart_of, draw_chart
+from include.services.report_export import ExportOptions, export_report
+from include.services.report_figures import WATCHDOG, Figure, figures_of, read_figures
+from include.services.report_plan import list_report_shops, note_due_days
 from include.services.report_subscriptions import find_subscription
 from include.services.rules import rules_in_force
 from include.settings import Settings
 
 # A mail that is larger is refused by many a provider; base64 adds a third.
 LARGEST_ATTACHMENT = 10_000_000
+# The files of mails lie beside those of the Dag, whose form a person may have chosen.
+FOLDER = "mailed"
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,15 @@ class Store:
 
     root: StorePath
     link: str | None = None
+
+
+class _File(NamedTuple):
+    """A written file: its `content` where it is attached, its `place` where it is too large for that."""
+
+    name: str
+    row_count: int
+    content: bytes | None
+    place: str | None
 
 
 def mail_store(settings: Settings, root: StorePath) -> Store:
@@ -64,7 +77,7 @@ def mail_missed(engine: Engine, store: Store, first_on: date, last_on: date, now
 
 
 def mail_span(engine: Engine, store: Store, shop_id: str, name: str, period: Period, now: datetime) -> str:
-    """By hand, for any days, once; 'mailed', 'skipped' or 'before'."""
+    """By hand, for any days, once; 'mailed', 'skipped', 'before' or 'too_late'."""
     with engine.connect() as connection:
         row = find_subscription(connection, shop_id, name)
     return _mail_once(engine, store, row, period, now)
@@ -104,21 +117,26 @@ def _mail_once(engine: Engine, store: Store, row: Row[Any], period: Period, now:
         is_mailed = run_query(
             connection, "report_mail.is_mailed", **_here(row), **period._asdict()
         ).scalar_one()
-    return "before" if is_mailed else _mail(engine, store, row, period, now, is_test=False)
+    if is_mailed:
+        return "before"
+    if find_report(row.report).is_of_present and _schedule(row).is_late(period, now):
+        return "too_late"
+    return _mail(engine, store, row, period, now, is_test=False)
 
 
 def _mail(engine: Engine, store: Store, row: Row[Any], period: Period, now: datetime, is_test: bool) -> str:
-    """One transaction: the run, what it carries and a message per recipient; a second one finds the run there."""
+    """The tables and the file first; then, in one transaction, the run and a message per recipient.
+
+    A second one finds the run there and leaves it at that.
+    """
+    file = _export(engine, store, row, period, now)
     with engine.begin() as connection:
         figures = read_figures(connection, row.report, row.shop_id, period)
         recipients = _recipients(connection, row, now)
-        file = write_report_file(connection, row.report, row.shop_id, period)
-        reason = None if is_test else _why_not(row, figures, file.row_count, recipients)
-        if not recipients:
-            reason = "no_recipient"
+        reason = (
+            "no_recipient" if not recipients else None if is_test else _why_not(row, figures, file.row_count)
+        )
         is_late = not is_test and _schedule(row).is_late(period, now)
-        attachment, note = _attach(row, file, store, period)
-        mail = _describe(row, period, figures, file.row_count, note, is_test, is_late, now)
         run_id = run_query(
             connection,
             "report_mail.insert_run",
@@ -128,26 +146,47 @@ def _mail(engine: Engine, store: Store, row: Row[Any], period: Period, now: date
             is_late=is_late,
             state="skipped" if reason else "mailed",
             reason=reason,
-            mail=json.dumps(mail),
+            mail=json.dumps(_describe(row, period, figures, file, is_test, is_late, now)),
             now=now,
         ).scalar_one_or_none()
         if run_id is None:
             return "before"
         if reason is None:
-            _put_in(connection, row, period, run_id, attachment, now)
+            _put_in(connection, row, period, run_id, file, now)
             _queue(connection, row, period, run_id, recipients, is_test, now)
         return "skipped" if reason else "mailed"
 
 
-def _why_not(
-    row: Row[Any], figures: Sequence[Figure], row_count: int, recipients: Sequence[int]
-) -> str | None:
+def _export(engine: Engine, store: Store, row: Row[Any], period: Period, now: datetime) -> _File:
+    (shop,) = list_report_shops(engine, now, row.shop_id)
+    note_due_days(engine, shop, now)
+    for name in sorted({row.report, figures_of(row.report), *SOURCES.get(chart_of(row.report) or "", ())}):
+        build_report(engine, name, now, row.shop_id)
+    options = ExportOptions(pack_above=LARGEST_ATTACHMENT)
+    root = store.root / FOLDER
+    written = export_report(engine, shop, row.report, *period, root, now, options)
+    path = root / row.shop_id / written.file
+    if row.attachment == "none":
+        return _File(written.file, written.row_count, None, None)
+    if written.file.endswith(".gz"):
+        place = f"{FOLDER}/{row.shop_id}/{written.file}"
+        return _File(
+            written.file,
+            written.row_count,
+            None,
+            f"{store.link.rstrip('/')}/{place}" if store.link else str(path),
+        )
+    with path.open("rb") as stream:
+        return _File(written.file, written.row_count, stream.read(), None)
+
+
+def _why_not(row: Row[Any], figures: Sequence[Figure], row_count: int) -> str | None:
     if row.skips_empty and row_count == 0:
         return "empty"
     values = {figure.name: figure.value for figure in figures}
     if row.condition and not parse_condition(row.condition).holds(values):
         return "condition"
-    return None if recipients else "no_recipient"
+    return None
 
 
 def _recipients(connection: Connection, row: Row[Any], now: datetime) -> list[int]:
@@ -161,50 +200,33 @@ def _recipients(connection: Connection, row: Row[Any], now: datetime) -> list[in
     ]
 
 
-def _attach(
-    row: Row[Any], file: ReportFile, store: Store, period: Period
-) -> tuple[ReportFile | None, str | None]:
-    """The file to attach, or where it lies when it is too large for a mail."""
-    if row.attachment == "none":
-        return None, None
-    if len(file.content) <= LARGEST_ATTACHMENT:
-        return file, None
-    name = f"{file.name}.gz"
-    folder = store.root / "mailed" / row.shop_id
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / name).open("wb") as target:
-        target.write(gzip.compress(file.content, mtime=0))
-    place = f"mailed/{row.shop_id}/{name}"
-    return None, f"{store.link.rstrip('/')}/{place}" if store.link else str(store.root / place)
-
-
 def _describe(
     row: Row[Any],
     period: Period,
     figures: Sequence[Figure],
-    row_count: int,
-    place: str | None,
+    file: _File,
     is_test: bool,
     is_late: bool,
     now: datetime,
 ) -> dict[str, Any]:
     """What the template is given; kept, so that a repeated message is the same."""
     today = now.astimezone(ZoneInfo(row.time_zone))
+    date_now = f"{today.day} {today:%B %Y}"
+    report = find_report(row.report)
     return {
-        "report": row.report.replace("_", " "),
+        "report": report.title,
         "name": row.name,
         "shop": row.shop_name,
-        "period": period.words,
+        "period": f"as of {date_now}, {today:%H:%M}" if report.is_of_present else period.words,
         "frequency": row.frequency,
         "figures": [_in_words(figure, row.currency) for figure in figures],
-        "row_count": f"{row_count:,}",
-        "is_empty": row_count == 0,
-        "place": place,
-        "has_chart": bool(row.has_chart and chart_of(row.report)),
-        "has_csv": row.attachment == "csv" and place is None,
+        "row_count": f"{file.row_count:,}",
+        "is_empty": file.row_count == 0,
+        "place": file.place,
+        "has_csv": file.content is not None,
         "condition": row.condition,
         "is_test": is_test,
-        "late_on": f"{today.day} {today:%B %Y}" if is_late else None,
+        "late_on": date_now if is_late else None,
         "is_watchdog": row.report == WATCHDOG,
     }
 
@@ -226,9 +248,9 @@ def _change(figure: Figure, unit: str) -> Mapping[str, str]:
 
 
 def _put_in(
-    connection: Connection, row: Row[Any], period: Period, run_id: int, file: ReportFile | None, now: datetime
+    connection: Connection, row: Row[Any], period: Period, run_id: int, file: _File, now: datetime
 ) -> None:
-    parts = [("csv", file.name, file.content)] if file else []
+    parts = [("csv", file.name, file.content)] if file.content else []
     chart = chart_of(row.report) if row.has_chart else None
     if chart:
         drawn = draw_chart(connection, chart, row.shop_id, period, now)

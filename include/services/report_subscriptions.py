@@ -10,9 +10,10 @@ from include.db.queries import run_query
 from include.domain.report_wish import VARIABLE, ReportWish, check_domains, parse_wishes
 from include.domain.request import fold_email
 from include.errors import ConfigurationError, NotFound, RowRejected
+from include.reports.definition import find_report
 from include.services.contacts import check_email
 from include.services.links import read_token
-from include.services.report_figures import check_condition, require_report
+from include.services.report_figures import check_condition
 from include.services.rules import rules_in_force
 
 COMMAND, FROM_VARIABLE = "command", "variable"
@@ -212,7 +213,7 @@ def _set_recipients(
 def _checked(connection: Connection, wish: ReportWish, now: datetime) -> list[str]:
     """The addresses, each once; raises ConfigurationError for anything that can't be mailed, and names no address."""
     where = f"report subscription '{wish.name}'"
-    require_report(wish.report)
+    find_report(wish.report)
     if wish.when is not None:
         check_condition(wish.report, wish.when)
     addresses: dict[str, str] = {}

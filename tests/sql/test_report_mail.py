@@ -94,7 +94,7 @@ def test_the_mail_carries_figures_against_the_day_before_the_chart_and_the_file(
     assert mail(subscribed(world), store) == {"mailed": 1}
     (message,) = received(world)
     assert message["To"] == "crm@shop.example"
-    assert message["Subject"] == "Demo: activity, 1 March 2026"
+    assert message["Subject"] == "Demo: Back-in-stock activity, 1 March 2026"
     text_part = message.get_body(("plain",)).get_content()
     assert "people told: 15 (before: 10, +50%)" in text_part
     assert "people asked to be told: 4 (before: 4, same)" in text_part
@@ -103,7 +103,7 @@ def test_the_mail_carries_figures_against_the_day_before_the_chart_and_the_file(
     assert pictures[0].get_content_type() == "image/png"
     assert f"cid:{pictures[0]['Content-ID'].strip('<>')}" in html.get_content()
     (file,) = [part for part in message.iter_attachments() if part.get_content_type() == "text/csv"]
-    assert file.get_filename() == "activity_demo_2026-03-01.csv"
+    assert file.get_filename() == "activity_2026-03-01.csv"
     assert "LAMP" in file.get_content()
 
 
@@ -143,8 +143,8 @@ def test_a_missed_day_is_sent_once_by_a_backfill_and_says_which_day_it_is(world:
     }
     subjects = [message["Subject"] for message in received(world)]
     assert subjects == [
-        "Demo: activity, 4 March 2026",
-        *(f"Demo: activity, {day} March 2026 (sent on 5 March 2026)" for day in (1, 2, 3)),
+        "Demo: Back-in-stock activity, 4 March 2026",
+        *(f"Demo: Back-in-stock activity, {day} March 2026 (sent on 5 March 2026)" for day in (1, 2, 3)),
     ]
 
 
@@ -235,7 +235,7 @@ def test_a_file_above_the_limit_is_a_link(
     mail(subscribed(world), Store(store.root, "https://files.shop.example/exports/"))
     (message,) = received(world)
     assert [part for part in message.walk() if part.get_content_type() == "text/csv"] == []
-    place = "mailed/demo/activity_demo_2026-03-01.csv.gz"
+    place = "mailed/demo/activity_2026-03-01.csv.gz"
     assert f'href="https://files.shop.example/exports/{place}"' in message.get_body(("html",)).get_content()
     assert (store.root / place).exists()
 
@@ -248,7 +248,7 @@ def test_a_test_mail_is_marked_and_counts_as_nothing(world: World, store: Store)
         )
     assert mail(world, store) == {"mailed": 1}
     subjects = [message["Subject"] for message in received(world)]
-    assert subjects.count("[Test] Demo: activity, 28 February 2026") == 2
+    assert subjects.count("[Test] Demo: Back-in-stock activity, 28 February 2026") == 2
     assert len(subjects) == 3
 
 

@@ -1,23 +1,19 @@
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from datetime import date, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
-from include.domain.attribution import Alert, find_credited
 from include.domain.demand import buying_percent, lost_revenue, reorder_units
 from include.domain.orders import OrderLine
 from include.domain.report_days import REPORTS
 from include.errors import DataCheckFailed, NotFound
 from include.services.orders import record_order_lines
 from include.services.report_build import build_report
-from include.services.report_export import export_report
 from include.services.report_plan import list_report_shops, note_due_days
 from include.services.reports import report_rows
 from include.services.why import explain_request
@@ -317,7 +313,9 @@ def test_a_report_that_does_not_add_up_says_both_numbers_and_changes_nothing(
 
     monkeypatch.setattr(report_build, "run_query", forget_some)
     plan(world)
-    with pytest.raises(DataCheckFailed, match=r"activity of shop 'demo' from .* requests: \d+ in the report, 1 in"):
+    with pytest.raises(
+        DataCheckFailed, match=r"activity of shop 'demo' from .* requests: \d+ in the report, 1 in"
+    ):
         build_report(world.engine, "activity", world.now)
     monkeypatch.undo()
     assert rows(world, "activity") == before
