@@ -1,12 +1,13 @@
 """What `housekeeping` and `reports` do for reports that go out by mail."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from airflow.sdk import ObjectStoragePath, Variable
+from airflow.sdk import Variable
 
 from include.domain.report_wish import VARIABLE
 from include.orchestration.connections import open_database
+from include.orchestration.reports import artefact_root, run_span
 from include.settings import load_settings
 
 DESCRIPTION = (
@@ -23,18 +24,26 @@ def mail_what_is_due() -> dict[str, Any]:
     settings, now = load_settings(), datetime.now(UTC)
     with open_database() as engine:
         adopted = adopt_variable(engine, _read_variable(), now)
-        store = mail_store(settings, ObjectStoragePath(settings.artefact_url))
+        store = mail_store(settings, artefact_root())
         return {**adopted, **mail_newest(engine, store, now)}
 
 
-def mail_what_was_missed(first_on: date, last_on: date) -> dict[str, Any]:
-    """Mail the periods that ended on these days and were not mailed; counts."""
+def mail_what_was_missed() -> dict[str, int]:
+    """Mail the periods that ended in the run's interval and were not mailed; counts."""
     from include.services.report_mail import mail_missed, mail_store
 
     settings, now = load_settings(), datetime.now(UTC)
     with open_database() as engine:
-        store = mail_store(settings, ObjectStoragePath(settings.artefact_url))
-        return mail_missed(engine, store, first_on, last_on, now)
+        return mail_missed(engine, mail_store(settings, artefact_root()), *run_span(now), now)
+
+
+def draw_charts() -> dict[str, int]:
+    """Draw the days that ended in the run's interval; counts."""
+    from include.services.report_charts import write_charts_of_interval
+
+    now = datetime.now(UTC)
+    with open_database() as engine:
+        return write_charts_of_interval(engine, *run_span(now), artefact_root(), now)
 
 
 def _read_variable() -> str:

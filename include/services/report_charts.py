@@ -1,7 +1,8 @@
 """The charts of a shop's reports: a few rows of aggregates, drawn once, written as PNG and SVG (SEMANTICS 9.2)."""
 
+import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,12 +11,17 @@ from sqlalchemy import Connection, Engine
 
 from include.catalog.archive import StorePath
 from include.db.queries import run_query
+from include.domain.report_days import ended_days
 from include.domain.report_period import Period
 from include.errors import NotFound
 from include.reports.chart_style import ANY_PAGE, as_png, as_svg
 from include.reports.charts import CHARTS, MOST_BARS
+from include.services.report_plan import list_report_shops
+from include.services.rules import rules_in_force
 
 STEPS = 300
+FOLDER = "charts"
+_FILE = re.compile(r"^[a-z_]+_(?:\d{4}-\d\d-\d\d_)?(\d{4}-\d\d-\d\d)\.(?:png|svg)$")
 # A day alone shows no course of things.
 SHORTEST_COURSE = timedelta(days=7)
 CHART_OF = {
@@ -60,22 +66,54 @@ def draw_chart(
 
 
 def write_charts(
-    engine: Engine, shop_id: str, period: Period, artefact_root: StorePath, now: datetime
+    engine: Engine, shop_id: str, period: Period, root: StorePath, now: datetime
 ) -> dict[str, int]:
-    """Write every chart of a shop as `chart_<shop>_<name>_<period>.png` and `.svg`; octets by file."""
-    artefact_root.mkdir(parents=True, exist_ok=True)
+    """Write every chart of a shop as `<shop>/charts/<name>_<period>.png` and `.svg`; octets by file."""
+    folder = root / shop_id / FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
     written: dict[str, int] = {}
-    with engine.connect() as connection:
-        for name in CHARTS:
+    for name in CHARTS:
+        with engine.connect() as connection:
             chart = draw_chart(connection, name, shop_id, period, now)
-            start = f"chart_{shop_id}_{name}_{period}"
-            for file_name, octets in (
-                (f"{start}.png", as_png(chart)),
-                (f"{start}.svg", as_svg(chart, ANY_PAGE).encode()),
-            ):
-                with (artefact_root / file_name).open("wb") as target:
-                    written[file_name] = target.write(octets)
+        for suffix, content in (("png", as_png(chart)), ("svg", as_svg(chart, ANY_PAGE).encode())):
+            file_name = f"{name}_{period}.{suffix}"
+            with (folder / file_name).open("wb") as target:
+                written[f"{shop_id}/{FOLDER}/{file_name}"] = target.write(content)
     return written
+
+
+def write_charts_of_interval(
+    engine: Engine, start: datetime, end: datetime, root: StorePath, now: datetime
+) -> dict[str, int]:
+    """Draw the days that ended in `[start, end)`, each shop its own, and remove what is too old; counts."""
+    counts = {"written": 0, "removed": 0}
+    for shop in list_report_shops(engine, now):
+        first_on, last_on = ended_days(start, end, shop.zone)
+        counts["removed"] += _remove_old(engine, root / shop.shop_id / FOLDER, now)
+        if first_on <= last_on:
+            period = Period(first_on, last_on)
+            counts["written"] += len(write_charts(engine, shop.shop_id, period, root, now))
+    return counts
+
+
+def _remove_old(engine: Engine, folder: StorePath, now: datetime) -> int:
+    with engine.begin() as connection:
+        keep_days = rules_in_force(connection, now)[1].export_keep_days
+    removed = 0
+    if keep_days:
+        first_kept = now.date() - timedelta(days=keep_days)
+        for path in _files(folder):
+            if (match := _FILE.search(path.name)) and date.fromisoformat(match[1]) < first_kept:
+                path.unlink()
+                removed += 1
+    return removed
+
+
+def _files(folder: StorePath) -> list[StorePath]:
+    try:
+        return list(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _rows(connection: Connection, name: str, shop_id: str, period: Period, now: datetime) -> Rows:

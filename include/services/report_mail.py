@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine, Row
 from include.catalog.archive import StorePath
 from include.db.queries import run_query
 from include.domain.delivery import priority_of
+from include.domain.report_days import ended_days
 from include.domain.report_period import MailSchedule, Period
 from include.domain.report_wish import parse_condition
 from include.domain.wake import DISPATCH
@@ -67,11 +68,14 @@ def mail_newest(engine: Engine, store: Store, now: datetime) -> dict[str, int]:
     return dict(counts)
 
 
-def mail_missed(engine: Engine, store: Store, first_on: date, last_on: date, now: datetime) -> dict[str, int]:
-    """For a run over some days: every period that ended on one of them, is due by now and was not mailed."""
+def mail_missed(
+    engine: Engine, store: Store, start: datetime, end: datetime, now: datetime
+) -> dict[str, int]:
+    """For a run over `[start, end)`: every period that ended in it, is due by now and was not mailed."""
     counts: Counter[str] = Counter()
     for row in _active(engine):
-        for period in _schedule(row).due_within(first_on, last_on, now):
+        days = ended_days(start, end, ZoneInfo(row.time_zone))
+        for period in _schedule(row).due_within(*days, now):
             counts[_mail_once(engine, store, row, period, now)] += 1
     return dict(counts)
 
