@@ -1,10 +1,10 @@
 """Builds the reports every night: tables in the database, and files to open and share.
 
-*plan* finds the days that have to be built: new ones since the last run, earlier ones of which something became known
-late, and those of the run's interval. It also removes files older than `restock_export_keep_days`. *report* builds one report each and writes the days that ended in the interval, each
-shop on its own clock, as `<shop>/<report>_<day>.csv` with a manifest into the folder or bucket that
-RESTOCK_ARTEFACTS names. A report that does not add up fails with the two numbers, and its days stay due. *charts*
-draws the same days. *mail* queues their report mails if those were missed; `housekeeping` mails what is due now.
+*plan* finds the days that have to be built: new ones since the last run, earlier ones of which something became
+known late, and those of the run's interval; it removes files older than `restock_export_keep_days`. *report* builds
+one report each and writes the days that ended in the interval, each shop on its own clock, as
+`<shop>/<report>_<day>.csv` with a manifest into RESTOCK_ARTEFACTS. A report that does not add up fails with the two
+numbers, and its days stay due. *charts* draws the same days. *mail* queues their mails if those were missed.
 
 Backfill (Trigger > Backfill, or `airflow backfill create --dag-id reports`) builds and writes any past days again;
 a day that did not change stays as it was. The queue and the demand know the present only and are not written for

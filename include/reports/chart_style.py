@@ -8,7 +8,7 @@ from typing import Any
 import altair
 import vl_convert
 
-WIDTH = 620
+WIDTH = 460
 SHARPNESS = 2
 FONT = "system-ui, 'Segoe UI', Helvetica, Arial, sans-serif"
 
@@ -117,8 +117,8 @@ def _config(theme: Theme) -> dict[str, Any]:
         "axis": {
             "labelColor": theme.soft,
             "titleColor": theme.soft,
-            "labelFontSize": 12,
-            "titleFontSize": 12,
+            "labelFontSize": 13,
+            "titleFontSize": 13,
             "titleFontWeight": "normal",
             "titlePadding": 10,
             "gridColor": theme.lines,
@@ -129,10 +129,10 @@ def _config(theme: Theme) -> dict[str, Any]:
         "legend": {
             "labelColor": theme.soft,
             "titleColor": theme.soft,
-            "labelFontSize": 12,
+            "labelFontSize": 13,
             "orient": "top",
             "title": None,
         },
-        "text": {"color": theme.ink, "fontSize": 12},
+        "text": {"color": theme.ink, "fontSize": 13},
         "range": {"category": list(PALETTE)},
     }

@@ -14,7 +14,7 @@ Layers = altair.LayerChart | altair.FacetChart
 MOST_BARS = 15
 MOST_REASONS = 7
 BAR_HEIGHT = 24
-LABEL_WIDTH = 210
+LABEL_WIDTH = 160
 FEW_MOMENTS = 3
 SHORTEST_SPAN = timedelta(hours=12)
 LONG_SPAN = timedelta(days=8)

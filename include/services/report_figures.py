@@ -46,7 +46,8 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
     },
 }
 # What is of the present has no span before.
-OF_THE_PRESENT = frozenset({WATCHDOG})
+OF_THE_PRESENT = frozenset({"demand", "queue", WATCHDOG})
+MONEY = frozenset({"revenue", "lost_revenue"})
 
 
 class Figure(NamedTuple):

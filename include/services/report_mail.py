@@ -14,7 +14,7 @@ from include.catalog.archive import StorePath
 from include.db.queries import run_query
 from include.domain.delivery import priority_of
 from include.domain.report_days import ended_days
-from include.domain.report_period import MailSchedule, Period
+from include.domain.report_period import MailSchedule, Period, span_before
 from include.domain.report_wish import parse_condition
 from include.domain.wake import DISPATCH
 from include.errors import NotFound
@@ -24,7 +24,7 @@ from include.services.due import wake
 from include.services.report_build import build_report
 from include.services.report_charts import SOURCES, chart_of, draw_chart
 from include.services.report_export import ExportOptions, export_report
-from include.services.report_figures import WATCHDOG, Figure, figures_of, read_figures
+from include.services.report_figures import MONEY, Figure, figures_of, read_figures
 from include.services.report_plan import list_report_shops, note_due_days
 from include.services.report_subscriptions import find_subscription
 from include.services.rules import rules_in_force
@@ -223,20 +223,20 @@ def _describe(
         "shop": row.shop_name,
         "period": f"as of {date_now}, {today:%H:%M}" if report.is_of_present else period.words,
         "frequency": row.frequency,
+        "compared_with": None if report.is_of_present else span_before(period).words,
         "figures": [_in_words(figure, row.currency) for figure in figures],
-        "row_count": f"{file.row_count:,}",
+        "rows": f"{file.row_count:,} row{'' if file.row_count == 1 else 's'}",
         "is_empty": file.row_count == 0,
         "place": file.place,
         "has_csv": file.content is not None,
         "condition": row.condition,
         "is_test": is_test,
         "late_on": date_now if is_late else None,
-        "is_watchdog": row.report == WATCHDOG,
     }
 
 
 def _in_words(figure: Figure, currency: str) -> dict[str, str]:
-    unit = f" {currency}" if figure.name == "revenue" else ""
+    unit = f" {currency}" if figure.name in MONEY else ""
     value = f"{figure.value:,.2f}{unit}" if unit else f"{figure.value:,.0f}"
     return {"label": figure.label, "value": value, **_change(figure, unit)}
 
@@ -255,7 +255,7 @@ def _put_in(
     connection: Connection, row: Row[Any], period: Period, run_id: int, file: _File, now: datetime
 ) -> None:
     parts = [("csv", file.name, file.content)] if file.content else []
-    chart = chart_of(row.report) if row.has_chart else None
+    chart = chart_of(row.report) if row.has_chart and file.row_count else None
     if chart:
         drawn = draw_chart(connection, chart, row.shop_id, period, now)
         parts.append(("chart", f"{row.report}_{period}.png", as_png(drawn)))

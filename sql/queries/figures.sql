@@ -46,3 +46,26 @@ SELECT
 FROM report_watchdog
 JOIN shop ON shop.shop_id = report_watchdog.shop_id
 WHERE report_watchdog.shop_id = :shop_id;
+
+-- name: demand
+-- The key figures of who waits for what, as of the last build.
+SELECT
+    CAST(coalesce(sum(waiting_count), 0) AS bigint) AS waiting_count,
+    count(*) AS item_count,
+    CAST(coalesce(sum(wanted_units), 0) AS bigint) AS wanted_units,
+    CAST(coalesce(sum(reorder_units), 0) AS bigint) AS reorder_units,
+    coalesce(sum(lost_revenue), 0) AS lost_revenue
+FROM report_demand
+WHERE shop_id = :shop_id AND CAST(:first_on AS date) <= CAST(:last_on AS date);
+
+-- name: queue
+-- The key figures of who waits now.
+SELECT
+    count(*) AS waiting_count,
+    CAST(coalesce(sum(wanted_quantity), 0) AS bigint) AS wanted_units,
+    count(*) FILTER (
+        WHERE CAST(subscription.subscribed_at AT TIME ZONE shop.time_zone AS date) BETWEEN :first_on AND :last_on
+    ) AS new_count
+FROM subscription
+JOIN shop ON shop.shop_id = subscription.shop_id
+WHERE subscription.shop_id = :shop_id AND subscription.state = 'waiting';

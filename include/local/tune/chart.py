@@ -7,10 +7,10 @@ import altair
 
 from include.errors import ConfigurationError
 from include.local.tune.outcome import HOUR, Comparison
-from include.reports.chart_style import ANY_PAGE, GREEN, GREY, ORANGE, WIDTH, as_png, as_svg
+from include.reports.chart_style import ANY_PAGE, GREEN, GREY, ORANGE, as_png, as_svg
 
 COLOURS = {"Restock": GREEN, "others": ORANGE}
-HEIGHT = 380
+WIDTH, HEIGHT = 620, 380
 
 
 def write_chart(comparison: Comparison, path: Path) -> None:
