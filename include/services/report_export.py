@@ -4,23 +4,27 @@
 """
 
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Engine
 
 from include.catalog.archive import StorePath
 from include.db.copy import export_csv_lines, select_columns
-from include.db.queries import find_query, parameter_names
+from include.db.queries import find_query, parameter_names, run_query
 from include.domain.report_days import DAY, ended_days
 from include.errors import ConfigurationError
 from include.reports.definition import Report, find_report
-from include.reports.export_file import GrowingFile, Manifest, write_csv
+from include.reports.export_file import GrowingFile, HashingStream, Manifest, write_csv
+from include.reports.parquet_file import GROUP_ROWS, write_parquet
 from include.services.report_build import span_parameters
 from include.services.report_plan import ReportShop, list_report_shops
 from include.services.rules import rules_in_force
@@ -89,33 +93,26 @@ def export_report(
     folder.mkdir(parents=True, exist_ok=True)
     stem = file_stem(name, first_on, last_on)
     _remove(folder, stem + MANIFEST)
+    write = _write_parquet if chosen.format == "parquet" else _write_csv
     with _reading(engine) as connection:
         given = _parameters(connection, shop, report, first_on, last_on)
         columns = select_columns(connection, find_query(f"{name}.select_days"), **given)
-        file = GrowingFile(partial(_open, folder), f"{stem}.{chosen.format}", chosen.pack_above)
-        try:
-            lines = export_csv_lines(connection, find_query(f"{name}.select_days"), **given)
-            rows = write_csv(file, columns, lines, chosen.with_bom)
-            written = file.close()
-        except BaseException:
-            file.abort()
-            _remove(folder, file.name)
-            raise
+        written = write(connection, report, given, columns, folder, stem, chosen)
     manifest = Manifest(
         report=name,
         shop_id=shop.shop_id,
         first_on=first_on,
         last_on=last_on,
         is_of_present=report.is_of_present,
-        file=file.name,
+        file=written.name,
         format=chosen.format,
         columns=tuple(columns),
-        row_count=rows,
+        row_count=written.row_count,
         byte_count=written.byte_count,
         sha256=written.sha256,
         exported_at=now,
     )
-    _remove_others(folder, stem, file.name)
+    _remove_others(folder, stem, written.name)
     with _open(folder, stem + MANIFEST) as stream:
         stream.write(manifest.encode())
     return manifest
@@ -151,6 +148,55 @@ def _remove_old(folder: StorePath, first_kept: date) -> int:
 def file_stem(name: str, first_on: date, last_on: date) -> str:
     """The name of a file without what comes after the dot."""
     return f"{name}_{first_on}" if first_on == last_on else f"{name}_{first_on}_{last_on}"
+
+
+class _Written(NamedTuple):
+    name: str
+    row_count: int
+    byte_count: int
+    sha256: str
+
+
+def _write_csv(
+    connection: Connection,
+    report: Report,
+    given: dict[str, Any],
+    columns: dict[str, int],
+    folder: StorePath,
+    stem: str,
+    options: ExportOptions,
+) -> _Written:
+    file = GrowingFile(partial(_open, folder), f"{stem}.csv", options.pack_above)
+    lines = export_csv_lines(connection, find_query(f"{report.name}.select_days"), **given)
+    try:
+        count = write_csv(file, columns, lines, options.with_bom)
+        stream = file.close()
+    except BaseException:
+        file.abort()
+        _remove(folder, file.name)
+        raise
+    return _Written(file.name, count, stream.byte_count, stream.sha256)
+
+
+def _write_parquet(
+    connection: Connection,
+    report: Report,
+    given: dict[str, Any],
+    columns: dict[str, int],
+    folder: StorePath,
+    stem: str,
+    options: ExportOptions,
+) -> _Written:
+    """Written on this machine first: a Parquet file ends with what was learned on the way."""
+    name = f"{stem}.parquet"
+    with tempfile.TemporaryDirectory(prefix="restock-export-") as place:
+        local = Path(place) / name
+        reading = connection.execution_options(yield_per=GROUP_ROWS)
+        groups = run_query(reading, f"{report.name}.select_days", **given).partitions()
+        count = write_parquet(local, columns, groups)
+        with local.open("rb") as source, closing(HashingStream(_open(folder, name))) as target:
+            shutil.copyfileobj(source, target)
+    return _Written(name, count, target.byte_count, target.sha256)
 
 
 def _parameters(
