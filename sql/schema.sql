@@ -700,6 +700,9 @@ CREATE TABLE public.message (
     parked_domain text COLLATE pg_catalog."C",
     approved_at timestamp with time zone,
     doubt_count smallint DEFAULT 0 NOT NULL,
+    report_run_id bigint,
+    recipient_id bigint,
+    CONSTRAINT a_report_has_a_run_and_a_recipient CHECK (((purpose = 'report'::text) = ((report_run_id IS NOT NULL) AND (recipient_id IS NOT NULL)))),
     CONSTRAINT message_purpose_check CHECK ((purpose = ANY (ARRAY['back_in_stock'::text, 'transactional'::text, 'marketing'::text, 'report'::text, 'confirm_request'::text, 'keep_request'::text]))),
     CONSTRAINT message_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'held'::text, 'sent'::text, 'failed'::text, 'skipped'::text]))),
     CONSTRAINT what_ended_has_a_time CHECK (((state = ANY (ARRAY['sent'::text, 'failed'::text, 'skipped'::text])) = (ended_at IS NOT NULL))),
@@ -720,6 +723,8 @@ COMMENT ON COLUMN public.message.parked_domain IS 'Set: waits, in its old order,
 COMMENT ON COLUMN public.message.approved_at IS 'Set: a person let it go then; a manual step holds it no more (SEMANTICS 7.3).';
 
 COMMENT ON COLUMN public.message.doubt_count IS 'How often nobody knew whether it was sent; after some times a person decides, since each may have arrived.';
+
+COMMENT ON CONSTRAINT a_report_has_a_run_and_a_recipient ON public.message IS 'A report goes to operators, not to shoppers.';
 
 CREATE TABLE public.send_rate (
     channel text NOT NULL,
@@ -901,6 +906,13 @@ ALTER TABLE public.message ALTER COLUMN message_id ADD GENERATED ALWAYS AS IDENT
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE public.operator_notice (
+    subject text NOT NULL COLLATE pg_catalog."C",
+    noticed_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.operator_notice IS 'When operators were last told of something that failed, so that they are not told every minute.';
 
 CREATE TABLE public.order_line (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -1216,6 +1228,18 @@ ALTER TABLE public.report_late ALTER COLUMN late_id ADD GENERATED ALWAYS AS IDEN
     CACHE 1
 );
 
+CREATE TABLE public.report_part (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_run_id bigint NOT NULL,
+    kind text NOT NULL,
+    file_name text NOT NULL,
+    content bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT report_part_kind_check CHECK ((kind = ANY (ARRAY['chart'::text, 'csv'::text])))
+);
+
+COMMENT ON TABLE public.report_part IS 'Picture and file of a report mail until all its messages have ended.';
+
 CREATE TABLE public.report_progress (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     basis jsonb NOT NULL,
@@ -1345,6 +1369,31 @@ CREATE VIEW public.report_queue AS
 
 COMMENT ON VIEW public.report_queue IS 'Report: every waiting request with its place, now; see sql/reports/queue.sql.';
 
+CREATE TABLE public.report_recipient (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    recipient_id bigint NOT NULL,
+    report_subscription_id bigint NOT NULL,
+    address text NOT NULL,
+    address_key text NOT NULL COLLATE pg_catalog."C",
+    ended_at timestamp with time zone,
+    end_reason text,
+    CONSTRAINT report_recipient_end_reason_check CHECK ((end_reason = ANY (ARRAY['unsubscribed'::text, 'invalid_address'::text, 'removed'::text]))),
+    CONSTRAINT who_gets_no_report_any_more_says_why CHECK (((ended_at IS NULL) = (end_reason IS NULL)))
+);
+
+COMMENT ON TABLE public.report_recipient IS 'Who gets a report; who unsubscribed stays so, whatever a list says (SEMANTICS 10.2).';
+
+COMMENT ON CONSTRAINT who_gets_no_report_any_more_says_why ON public.report_recipient IS 'Only removed leads back.';
+
+ALTER TABLE public.report_recipient ALTER COLUMN recipient_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.report_recipient_recipient_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.restock_event (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     restock_event_id bigint NOT NULL,
@@ -1392,6 +1441,41 @@ CREATE VIEW public.report_restocks AS
 
 COMMENT ON VIEW public.report_restocks IS 'Report: every restock and how soon somebody was told; see sql/reports/restocks.sql.';
 
+CREATE TABLE public.report_run (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_run_id bigint NOT NULL,
+    report_subscription_id bigint NOT NULL,
+    first_on date NOT NULL,
+    last_on date NOT NULL,
+    is_test boolean NOT NULL,
+    is_late boolean NOT NULL,
+    state text NOT NULL,
+    reason text,
+    mail jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT a_run_has_days CHECK ((first_on <= last_on)),
+    CONSTRAINT report_run_reason_check CHECK ((reason = ANY (ARRAY['empty'::text, 'condition'::text, 'no_recipient'::text]))),
+    CONSTRAINT report_run_state_check CHECK ((state = ANY (ARRAY['mailed'::text, 'skipped'::text]))),
+    CONSTRAINT what_was_not_mailed_says_why CHECK (((state = 'skipped'::text) = (reason IS NOT NULL)))
+);
+
+COMMENT ON TABLE public.report_run IS 'What became of a report subscription for a span of days; its messages say who got it.';
+
+COMMENT ON COLUMN public.report_run.mail IS 'Title, figures and notes as mailed: a message that goes again is the same.';
+
+COMMENT ON CONSTRAINT a_run_has_days ON public.report_run IS 'The last day is included.';
+
+COMMENT ON CONSTRAINT what_was_not_mailed_says_why ON public.report_run IS 'skipped(reason).';
+
+ALTER TABLE public.report_run ALTER COLUMN report_run_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.report_run_report_run_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.report_skips (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     report_on date NOT NULL,
@@ -1407,6 +1491,67 @@ CREATE TABLE public.report_skips (
 );
 
 COMMENT ON TABLE public.report_skips IS 'Report: who and what was not told, by reason; see sql/reports/skips.sql.';
+
+CREATE TABLE public.report_subscription (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_subscription_id bigint NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    report text NOT NULL COLLATE pg_catalog."C",
+    frequency text NOT NULL,
+    send_at time without time zone NOT NULL,
+    time_zone text,
+    condition text,
+    attachment text NOT NULL,
+    has_chart boolean NOT NULL,
+    skips_empty boolean NOT NULL,
+    origin text NOT NULL,
+    state text NOT NULL,
+    active_since timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT an_ended_report_has_a_time CHECK (((state = 'ended'::text) = (ended_at IS NOT NULL))),
+    CONSTRAINT report_subscription_attachment_check CHECK ((attachment = ANY (ARRAY['csv'::text, 'none'::text]))),
+    CONSTRAINT report_subscription_frequency_check CHECK ((frequency = ANY (ARRAY['daily'::text, 'weekly'::text, 'monthly'::text]))),
+    CONSTRAINT report_subscription_origin_check CHECK ((origin = ANY (ARRAY['command'::text, 'variable'::text]))),
+    CONSTRAINT report_subscription_state_check CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text, 'ended'::text])))
+);
+
+COMMENT ON TABLE public.report_subscription IS 'A report that goes out by mail: active <-> paused -> ended (SEMANTICS 9.3).';
+
+COMMENT ON COLUMN public.report_subscription.time_zone IS 'NULL: the shop''s.';
+
+COMMENT ON COLUMN public.report_subscription.condition IS 'Set: a mail goes only for a period whose figures fulfil it.';
+
+COMMENT ON COLUMN public.report_subscription.origin IS 'Who keeps it: the commands, or the Variable restock_report_subscriptions.';
+
+COMMENT ON COLUMN public.report_subscription.active_since IS 'Periods that were due before are not sent, also after a pause.';
+
+COMMENT ON CONSTRAINT an_ended_report_has_a_time ON public.report_subscription IS 'ended is an end.';
+
+ALTER TABLE public.report_subscription ALTER COLUMN report_subscription_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.report_subscription_report_subscription_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.report_watchdog (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    subject text NOT NULL COLLATE pg_catalog."C",
+    amount bigint NOT NULL,
+    since_at timestamp with time zone NOT NULL,
+    found_at timestamp with time zone NOT NULL,
+    detail text NOT NULL
+);
+
+COMMENT ON TABLE public.report_watchdog IS 'What needs a person, as of the last look; see sql/reports/watchdog.sql (SEMANTICS 9.5).';
+
+COMMENT ON COLUMN public.report_watchdog.since_at IS 'Since when it is so, as far as is known.';
+
+COMMENT ON COLUMN public.report_watchdog.found_at IS 'When it was first found.';
 
 ALTER TABLE public.restock_event ALTER COLUMN restock_event_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.restock_event_restock_event_id_seq
@@ -1727,8 +1872,16 @@ COMMENT ON CONSTRAINT one_event_per_opening ON public.restock_event IS 'Judged a
 ALTER TABLE ONLY public.rule_override
     ADD CONSTRAINT one_override_per_target UNIQUE NULLS NOT DISTINCT (rule_set_id, scope, target, shop_id);
 
+ALTER TABLE ONLY public.report_recipient
+    ADD CONSTRAINT one_recipient_per_address UNIQUE (shop_id, report_subscription_id, address_key);
+
+COMMENT ON CONSTRAINT one_recipient_per_address ON public.report_recipient IS 'Nobody gets a report twice.';
+
 ALTER TABLE ONLY public.snapshot
     ADD CONSTRAINT one_snapshot_per_window UNIQUE (shop_id, window_key);
+
+ALTER TABLE ONLY public.operator_notice
+    ADD CONSTRAINT operator_notice_pkey PRIMARY KEY (subject);
 
 ALTER TABLE ONLY public.order_line
     ADD CONSTRAINT order_line_pkey PRIMARY KEY (shop_id, order_id, line_number);
@@ -1769,11 +1922,26 @@ ALTER TABLE ONLY public.report_due
 ALTER TABLE ONLY public.report_late
     ADD CONSTRAINT report_late_pkey PRIMARY KEY (shop_id, late_id);
 
+ALTER TABLE ONLY public.report_part
+    ADD CONSTRAINT report_part_pkey PRIMARY KEY (shop_id, report_run_id, kind);
+
 ALTER TABLE ONLY public.report_progress
     ADD CONSTRAINT report_progress_pkey PRIMARY KEY (shop_id);
 
+ALTER TABLE ONLY public.report_recipient
+    ADD CONSTRAINT report_recipient_pkey PRIMARY KEY (shop_id, recipient_id);
+
+ALTER TABLE ONLY public.report_run
+    ADD CONSTRAINT report_run_pkey PRIMARY KEY (shop_id, report_run_id);
+
 ALTER TABLE ONLY public.report_skips
     ADD CONSTRAINT report_skips_pkey PRIMARY KEY (shop_id, report_on, subject, outcome, reason, channel, purpose, variant_id);
+
+ALTER TABLE ONLY public.report_subscription
+    ADD CONSTRAINT report_subscription_pkey PRIMARY KEY (shop_id, report_subscription_id);
+
+ALTER TABLE ONLY public.report_watchdog
+    ADD CONSTRAINT report_watchdog_pkey PRIMARY KEY (shop_id, kind, subject);
 
 ALTER TABLE ONLY public.restock_event
     ADD CONSTRAINT restock_event_pkey PRIMARY KEY (shop_id, restock_event_id);
@@ -1839,6 +2007,8 @@ CREATE INDEX message_by_end ON public.message USING btree (shop_id, ended_at) WH
 
 CREATE INDEX message_by_person ON public.message USING btree (shop_id, profile_id, channel, ended_at) WHERE (state = ANY (ARRAY['sent'::text, 'failed'::text]));
 
+CREATE INDEX message_by_report ON public.message USING btree (shop_id, report_run_id) WHERE (report_run_id IS NOT NULL);
+
 CREATE INDEX message_by_subscription ON public.message USING btree (shop_id, subscription_id) WHERE (subscription_id IS NOT NULL);
 
 CREATE INDEX message_due ON public.message USING btree (channel, due_at) WHERE ((state = 'queued'::text) AND (parked_domain IS NULL));
@@ -1857,6 +2027,10 @@ CREATE INDEX message_sending ON public.message USING btree (shop_id, profile_id,
 
 CREATE INDEX message_waiting_for_stock ON public.message USING btree (shop_id) WHERE ((state = 'queued'::text) AND (reason = 'stale_stock'::text));
 
+CREATE UNIQUE INDEX one_mail_per_period ON public.report_run USING btree (shop_id, report_subscription_id, first_on, last_on) WHERE (NOT is_test);
+
+COMMENT ON INDEX public.one_mail_per_period IS 'A retried, cleared or backfilled run mails once (SEMANTICS 9.3).';
+
 CREATE UNIQUE INDEX one_open_alert_per_subject ON public.alert USING btree (kind, subject) WHERE (ended_at IS NULL);
 
 CREATE UNIQUE INDEX one_open_proposal_per_variant ON public.batch USING btree (shop_id, variant_id) WHERE (state = 'proposed'::text);
@@ -1868,6 +2042,10 @@ COMMENT ON INDEX public.one_open_request_per_person_and_product IS 'Asking twice
 CREATE UNIQUE INDEX one_open_request_per_person_and_variant ON public.subscription USING btree (shop_id, variant_id, profile_id) WHERE (state = ANY (ARRAY['unconfirmed'::text, 'waiting'::text, 'released'::text]));
 
 COMMENT ON INDEX public.one_open_request_per_person_and_variant IS 'Asking twice is one place in the queue (SEMANTICS 3.3).';
+
+CREATE UNIQUE INDEX one_report_per_name ON public.report_subscription USING btree (shop_id, name) WHERE (state <> 'ended'::text);
+
+COMMENT ON INDEX public.one_report_per_name IS 'A name means one subscription; an ended one leaves its name free.';
 
 CREATE INDEX order_line_by_buyer ON public.order_line USING btree (shop_id, profile_id, variant_id, ordered_at) WHERE (profile_id IS NOT NULL);
 
@@ -1999,8 +2177,20 @@ ALTER TABLE ONLY public.profile
 ALTER TABLE ONLY public.rejected_row
     ADD CONSTRAINT rejected_row_shop_id_snapshot_id_fkey FOREIGN KEY (shop_id, snapshot_id) REFERENCES public.snapshot(shop_id, snapshot_id) ON DELETE CASCADE;
 
+ALTER TABLE ONLY public.report_part
+    ADD CONSTRAINT report_part_shop_id_report_run_id_fkey FOREIGN KEY (shop_id, report_run_id) REFERENCES public.report_run(shop_id, report_run_id);
+
 ALTER TABLE ONLY public.report_progress
     ADD CONSTRAINT report_progress_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
+ALTER TABLE ONLY public.report_recipient
+    ADD CONSTRAINT report_recipient_shop_id_report_subscription_id_fkey FOREIGN KEY (shop_id, report_subscription_id) REFERENCES public.report_subscription(shop_id, report_subscription_id);
+
+ALTER TABLE ONLY public.report_run
+    ADD CONSTRAINT report_run_shop_id_report_subscription_id_fkey FOREIGN KEY (shop_id, report_subscription_id) REFERENCES public.report_subscription(shop_id, report_subscription_id);
+
+ALTER TABLE ONLY public.report_subscription
+    ADD CONSTRAINT report_subscription_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
 ALTER TABLE ONLY public.rule_override
     ADD CONSTRAINT rule_override_rule_set_id_fkey FOREIGN KEY (rule_set_id) REFERENCES public.rule_set(rule_set_id) ON DELETE CASCADE;

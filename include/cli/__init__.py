@@ -10,7 +10,7 @@ from include.cli.flow_files import flows
 from include.cli.intake import intake
 from include.cli.keys import keys
 from include.cli.local import demo, replay, stack
-from include.cli.report_tables import reports
+from include.cli.report_mails import reports
 from include.cli.sending import channels, delivery, messages
 from include.cli.stock import feed, snapshots
 from include.cli.tuning import tune
