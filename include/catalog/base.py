@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -17,23 +17,27 @@ class CatalogRow(msgspec.Struct, gc=False):
     """One variant at one location, as a feed states it (SEMANTICS 1.1, 2.2).
 
     `line_number` is the line in JSON Lines and CSV, the position in JSON arrays and XML. `quantity` is a decimal
-    number as text, possibly negative or fractional; `location_id` is '' where a shop has no locations.
+    number as text, possibly negative or fractional; `location_id` is '' where a shop has no locations. In a partial
+    pull `quantity` and `collections` may be None: the row says nothing of them. `reported_at` is the platform's time
+    of the quantity's last change, in ISO 8601, where it tells.
     """
 
     line_number: int
     variant_id: str
     location_id: str
-    quantity: str
+    quantity: str | None
     product_id: str | None = None
     title: str | None = None
     url: str | None = None
     image_url: str | None = None
     price: str | None = None
     compare_at_price: str | None = None
-    collections: tuple[str, ...] = ()
+    collections: tuple[str, ...] | None = ()
     is_published: bool = True
     is_tracked: bool = True
     continue_selling: bool = False
+    inventory_item_id: str | None = None
+    reported_at: str | None = None
 
 
 class RejectedRow(msgspec.Struct, gc=False):
@@ -48,20 +52,27 @@ Chunk = list[CatalogRow | RejectedRow]
 
 
 class Connector(Protocol):
-    """One shop's platform: `pull` is the only part that talks to it.
+    """One shop's platform: `pull` and `is_ready` are the only parts that talk to it.
 
     `knows_the_past` says whether it can tell what was in a past window, not only what is now (SEMANTICS 2.8).
+    `full_every` is the time after which the whole shop is read again; None: every pull is full.
     """
 
     @property
     def knows_the_past(self) -> bool: ...
 
-    def pull(self, window: Window, archive: Archive, now: datetime) -> None:
-        """Store what the platform says at `now` as the archive of `window`.
+    @property
+    def full_every(self) -> timedelta | None: ...
 
-        Raises ConfigurationError (a person must act; FeedMissing where nothing is there) or TemporaryError
-        (try again later).
+    def pull(self, window: Window, archive: Archive, now: datetime, since: datetime | None = None) -> None:
+        """Store what the platform says at `now` as the archive of `window`: all of it, or what changed `since`.
+
+        Raises NotReady where the platform needs time to prepare it (call again later), ConfigurationError where
+        a person must act (FeedMissing where nothing is there), TemporaryError where trying again may help.
         """
+
+    def is_ready(self, awaited: str) -> bool:
+        """Whether what NotReady named is done, well or badly; the next `pull` says which."""
 
     def read(self, archive: Archive) -> Iterator[Chunk]:
         """The archive's rows in order, a few thousand at a time.
