@@ -44,8 +44,8 @@ lint: $(STAMP)  ## Check style, format, types and the direction of imports.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(STAMP)  ## Run all tests; ARGS="-k name" runs some.
-	$(BIN)/python -m pytest $(ARGS)
+test: $(STAMP)  ## Run all tests, two at a time; ARGS="-k name" runs some.
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 fuzz: $(STAMP)  ## Play 50,000 random histories against the reference model (about half an hour).
 	$(BIN)/python -m pytest tests/histories --histories 50000 --timeout 0 $(ARGS)

@@ -2,7 +2,7 @@ CREATE PROCEDURE public.analyze_stage(IN snapshot bigint)
     LANGUAGE plpgsql
     AS $$
 BEGIN
-    EXECUTE format('ANALYZE %I (variant_id, location_id, quantity)', stage_name(snapshot));
+    EXECUTE format('ANALYZE %I (snapshot_id, variant_id, location_id, quantity)', stage_name(snapshot));
 END $$;
 
 CREATE FUNCTION public.announceable_units(available numeric, is_published boolean, is_tracked boolean, continue_selling boolean, oversell text) RETURNS bigint

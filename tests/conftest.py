@@ -13,6 +13,7 @@ from include.db.migrate import migrate
 from include.local.postgres import FAST_UNSAFE_SETTINGS, EmbeddedPostgres
 from tests.builders import World
 
+TESTS = Path(__file__).parent
 _numbers = itertools.count(1)
 
 
@@ -20,6 +21,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--histories", type=int, default=2_000, help="random histories to play (make fuzz: 50,000)"
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share something costly stay with one worker: one stack at a time, one metadata database."""
+    for item in items:
+        path = item.path.relative_to(TESTS)
+        shares = path.parts[0] in ("dags", "e2e") and path.name != "test_replay.py"
+        item.add_marker(pytest.mark.xdist_group(path.parts[0] if shares else str(path)))
 
 
 @pytest.fixture(scope="session")

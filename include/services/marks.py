@@ -55,7 +55,7 @@ class Marks:
         _end(connection, "mark.failed", lane, self.failed, now)
         _end(connection, "mark.held", lane, self.held, now)
         _requeue(connection, lane, self.later)
-        _record_attempts(connection, self.attempts, now)
+        record_attempts(connection, self.attempts, now)
         _suppress(connection, self.suppressed, "invalid_address", now)
         _suppress(connection, self.objected, "unsubscribed", now)
         settle_messages(connection, [key for key, _ in self.skipped + self.failed], now)
@@ -120,7 +120,8 @@ def _suppress(connection: Connection, keys: list[Key], reason: str, now: datetim
         run_query(connection, "mark.suppress_recipients", **columns(keys), reason=reason, now=now)
 
 
-def _record_attempts(connection: Connection, attempts: list[tuple[Key, Outcome]], now: datetime) -> None:
+def record_attempts(connection: Connection, attempts: Sequence[tuple[Key, Outcome]], now: datetime) -> None:
+    """What was tried and did not end in a sent message."""
     if attempts:
         run_query(
             connection,

@@ -5,19 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
 from include.domain.delivery import MOST_DOUBTS
 from include.domain.request import fold_email
 from include.domain.wake import DISPATCH
+from include.messaging.senders.base import Outcome
 from include.services.channels import raise_alert
 from include.services.due import wake
-from include.services.marks import Key, columns
+from include.services.marks import Key, columns, record_attempts
 from include.services.rules import rules_in_force
 
 LEASE = timedelta(minutes=3)
 HELD = "messages_held"
+_NO_ANSWER = Outcome("in_doubt", detail="a lane gave no account of it: it may have left")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def requeue_expired(connection: Connection, now: datetime) -> int:
     expired = run_query(
         connection, "outbox.requeue_expired", now=now, on_doubt=rules.on_doubt, most_doubts=MOST_DOUBTS
     )
-    return _count_doubts(connection, expired.scalars().all(), now)
+    return _record_doubts(connection, expired.all(), now)
 
 
 def settle_doubts(connection: Connection, lane: str, keys: Sequence[Key], now: datetime) -> int:
@@ -96,7 +98,7 @@ def settle_doubts(connection: Connection, lane: str, keys: Sequence[Key], now: d
         most_doubts=MOST_DOUBTS,
         now=now,
     )
-    return _count_doubts(connection, settled.scalars().all(), now)
+    return _record_doubts(connection, settled.all(), now)
 
 
 def claim(
@@ -163,8 +165,10 @@ def free_dead_lane(connection: Connection, lane: str) -> int:
     return len(run_query(connection, "outbox.free_dead_lane", lane=lane).all())
 
 
-def _count_doubts(connection: Connection, states: Sequence[str], now: datetime) -> int:
-    if "held" in states:
+def _record_doubts(connection: Connection, doubtful: Sequence[Row[Any]], now: datetime) -> int:
+    attempts = [(Key(row.shop_id, row.message_id), _NO_ANSWER) for row in doubtful]
+    record_attempts(connection, attempts, now)
+    if any(row.state == "held" for row in doubtful):
         detail = "It is not known whether these messages were sent: `restock messages doubts` lists them."
         raise_alert(connection, HELD, "EMAIL", detail, now)
-    return len(states)
+    return len(doubtful)

@@ -36,7 +36,7 @@ SET
     doubt_count = doubt_count + 1,
     due_at = :now
 WHERE state = 'sending' AND lease_until < :now
-RETURNING state;
+RETURNING shop_id, message_id, state;
 
 -- name: lock_claims
 -- Claims of a channel wait for each other, so that each takes an unbroken run of the queue and keeps its order.
@@ -162,7 +162,7 @@ WHERE
     AND message.message_id = doubtful.message_id
     AND message.state = 'sending'
     AND message.lane = :lane
-RETURNING message.state;
+RETURNING message.shop_id, message.message_id, message.state;
 
 -- name: list_held
 -- What waits for a person, oldest first; no address.

@@ -105,6 +105,15 @@ def wait_for(what: str, look: Callable[[], Any], seconds: float = PATIENCE) -> A
     raise AssertionError(f"waited {seconds:.0f} s for {what}")
 
 
+def midnight(days_ago: int) -> datetime:
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days_ago)
+
+
+def write_day(folder: Path, days_ago: int, units: int) -> None:
+    row = {"id": "BOOK", "title": "A book", "quantity": units}
+    (folder / f"stock-{midnight(days_ago):%Y%m%d}.jsonl").write_text(json.dumps(row) + "\n")
+
+
 @pytest.fixture(scope="module")
 def journey() -> Iterator[Journey]:
     with tempfile.TemporaryDirectory(prefix="restock-journey-") as name:
@@ -117,7 +126,10 @@ def journey() -> Iterator[Journey]:
             "time_zone": "Europe/Berlin",
             "feed": {"url": f"file://{folder}/feed.jsonl"},
         }
-        (folder / "shops.yaml").write_text(yaml.safe_dump({"shops": [shop]}))
+        dated = shop | {"id": "dated", "schedule": "0 0 * * *", "time_zone": "UTC"}
+        dated["feed"] = {"url": f"file://{folder}/stock-{{window_start:%Y%m%d}}.jsonl"}
+        write_day(folder, days_ago=1, units=0)
+        (folder / "shops.yaml").write_text(yaml.safe_dump({"shops": [shop, dated]}))
         settings = load_settings(
             {"RESTOCK_VAR": str(folder / "var"), "RESTOCK_SHOPS": str(folder / "shops.yaml")}
         )
@@ -143,7 +155,10 @@ def journey() -> Iterator[Journey]:
 
 def test_a_restock_is_in_the_mailbox_within_seconds_of_its_detect(journey: Journey) -> None:
     journey.write_feed(LAMP=0, VASE=0, CUP=3)
-    wait_for("the baseline", lambda: journey.value("SELECT count(*) FROM variant_stock") == 3)
+    wait_for(
+        "the baseline",
+        lambda: journey.value("SELECT count(*) FROM variant_stock WHERE shop_id = 'demo'") == 3,
+    )
     journey.ask("ann@example.org", "LAMP")
     journey.ask("cup@example.org", "CUP")
     wait_for("a mail for what is in stock", lambda: len(journey.mails()) == 1)
@@ -222,7 +237,9 @@ def test_clearing_every_task_of_every_dag_changes_no_count(journey: Journey) -> 
 
 
 def test_a_backfill_reads_archived_windows_again_and_skips_what_was_never_recorded(journey: Journey) -> None:
-    first = journey.value("SELECT min(window_start) FROM snapshot WHERE window_start IS NOT NULL")
+    first = journey.value(
+        "SELECT min(window_start) FROM snapshot WHERE shop_id = 'demo' AND window_start IS NOT NULL"
+    )
     before = journey.counts()
     newest = journey.value("SELECT max(observed_at) FROM snapshot")
     body = {
@@ -237,7 +254,12 @@ def test_a_backfill_reads_archived_windows_again_and_skips_what_was_never_record
     wait_for("the backfill", lambda: journey.api("GET", f"/api/v2/backfills/{created['id']}")["completed_at"])
     after = journey.counts()
     assert after == before
-    assert journey.value("SELECT count(*) FROM snapshot WHERE window_start < :first", first=first) == 0
+    assert (
+        journey.value(
+            "SELECT count(*) FROM snapshot WHERE shop_id = 'demo' AND window_start < :first", first=first
+        )
+        == 0
+    )
     assert (
         journey.value(
             "SELECT count(*) FROM snapshot WHERE window_end < :newest AND observed_at > :newest",
@@ -245,6 +267,32 @@ def test_a_backfill_reads_archived_windows_again_and_skips_what_was_never_record
         )
         == 0
     )
+
+
+def test_a_backfill_of_a_dated_feed_tells_the_past_and_nobody_whatever_its_order(journey: Journey) -> None:
+    newest = "SELECT count(*) FROM snapshot WHERE shop_id = 'dated' AND detected_at IS NOT NULL"
+    wait_for("the newest day", lambda: journey.value(newest))
+    for days_ago, units in ((5, 0), (4, 7), (2, 3)):
+        write_day(journey.folder, days_ago, units)
+    mails = len(journey.mails())
+    body = {
+        "dag_id": "catalog_sync__dated",
+        "from_date": midnight(5).isoformat(),
+        "to_date": midnight(2).isoformat(),
+        "reprocess_behavior": "completed",
+        "max_active_runs": 2,
+        "run_backwards": True,
+        "run_on_latest_version": False,
+    }
+    created = journey.api("POST", "/api/v2/backfills", body)
+    wait_for("the backfill", lambda: journey.api("GET", f"/api/v2/backfills/{created['id']}")["completed_at"])
+    opened = journey.query(
+        "SELECT opened_at, units_after FROM restock_event WHERE shop_id = 'dated' ORDER BY 1"
+    )
+    assert [tuple(row) for row in opened] == [(midnight(3), 7)]
+    assert journey.value("SELECT count(*) FROM snapshot WHERE shop_id = 'dated'") == 4
+    assert journey.value("SELECT units FROM variant_stock WHERE shop_id = 'dated'") == 0
+    assert len(journey.mails()) == mails
 
 
 def test_no_address_reaches_a_log(journey: Journey) -> None:

@@ -58,6 +58,7 @@ class Mail:
     due_at: datetime
     tries: int = 0
     state: str = "queued"
+    waits_for_stock: bool = False
 
 
 @dataclass
@@ -121,6 +122,7 @@ class Model:
         self.pulls[now] = levels
         if not is_late:
             self._take_in(levels, now)
+            self._wake_who_waits_for_stock(now)
             return
         self.shelves = {
             variant: Shelf(shelf.rules, next_release_at=shelf.next_release_at)
@@ -128,6 +130,10 @@ class Model:
         }
         for at in sorted(self.pulls):
             self._take_in(self.pulls[at], at)
+
+    def _wake_who_waits_for_stock(self, now: datetime) -> None:
+        for mail in (mail for batch in self.batches for mail in batch.mails if mail.waits_for_stock):
+            mail.due_at, mail.waits_for_stock = now, False
 
     def _take_in(self, levels: dict[str, float], now: datetime) -> None:
         """2.4, 2.5, 2.6."""
@@ -224,6 +230,7 @@ class Model:
 
     def _send(self, mail: Mail, is_beyond: bool, is_temporary: bool, now: datetime) -> None:
         want, shelf = mail.want, self.shelves[mail.want.variant_id]
+        mail.waits_for_stock = False
         is_sold_out = not shelf.is_open or shelf.units < mail.batch.rules.min_inventory
         if want.state == "cancelled":
             mail.state = "skipped"
@@ -232,7 +239,7 @@ class Model:
         elif is_sold_out:
             mail.state, want.state = "skipped", "waiting"
         elif self._is_unsure(shelf, now):
-            mail.due_at = now + UNSURE_STOCK_RETRY
+            mail.due_at, mail.waits_for_stock = now + UNSURE_STOCK_RETRY, True
         elif is_beyond:
             mail.state, want.state = "skipped", "waiting"
         elif is_temporary:

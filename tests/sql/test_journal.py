@@ -70,6 +70,8 @@ def test_the_next_lane_marks_what_was_sent_repeats_what_is_in_doubt_and_frees_th
     assert world.mail.recipients == [*emails[2:], emails[1]]
     assert world.states() == {"notified": 5}
     assert list(journals.iterdir()) == []
+    tried = world.query("SELECT message_id, attempt_number, outcome FROM delivery_attempt")
+    assert tried == [(ids[1], 1, "in_doubt")]
 
 
 def test_a_lane_reads_journals_before_it_claims_and_long_before_leases_end(world, journals):
