@@ -80,17 +80,18 @@ class HttpClient:
         receive: Callable[["Reply"], T],
         unless: Mapping[str, str] = MappingProxyType({}),
         body: bytes | None = None,
+        tries: int | None = None,
     ) -> T:
         """What `receive` makes of the reply to a GET, or to a POST of a JSON `body`.
 
         It is called again where the reply breaks off. `unless` are headers that let the server answer that nothing
-        has changed (see Reply.is_unchanged). Raises TemporaryError once patience ends, ConfigurationError where
+        has changed (see Reply.is_unchanged); `tries` is 1 for what must not be done twice. Raises TemporaryError once patience ends, ConfigurationError where
         trying again can't help.
         """
         ends_at = time.monotonic() + self._limits.total_seconds
         attempts = Retrying(
             retry=retry_if_exception(self._is_worth_waiting),
-            stop=stop_after_attempt(self._limits.tries),
+            stop=stop_after_attempt(tries or self._limits.tries),
             wait=self._pause,
             sleep=self._sleep,
             reraise=True,

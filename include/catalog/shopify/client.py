@@ -16,6 +16,8 @@ TRIES = 6
 LONGEST_PAUSE = 60.0
 DEAREST_QUESTION = 1000.0
 MOST_SHOWN = 300
+ONCE = ("submit",)
+"""What must not be sent again where the answer was lost: it may have been done."""
 
 T = TypeVar("T")
 
@@ -97,7 +99,7 @@ class ShopifyClient:
     def _ask_once(self, name: str, shape: type[T], variables: Mapping[str, Any]) -> Answer[T]:
         self._wait_for_budget(name)
         body = msgspec.json.encode({"query": document(name), "variables": variables})
-        answered = self._http.fetch(self._url, _read_all, body=body)
+        answered = self._http.fetch(self._url, _read_all, body=body, tries=1 if name in ONCE else None)
         return Answer(answered, self._understand(name, answered, shape))
 
     def _understand(self, name: str, answered: bytes, shape: type[T]) -> T:

@@ -1,23 +1,16 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import graphql
 import pytest
 
-from include.catalog.archive import Archive
-from include.catalog.base import CatalogRow, ShopConnection
-from include.catalog.shopify.connector import ShopifyConnector
+from include.catalog.base import CatalogRow
 from include.catalog.shopify.documents import document, document_names
-from include.catalog.shopify.settings import API_VERSIONS, ShopifySettings
-from include.domain.window import Window
-from include.errors import NotReady
-from tests.builders import a_shop
-from tests.fixtures.shopify.server import TOKEN, FakeShopify, serve
+from include.catalog.shopify.settings import API_VERSIONS
+from tests.fixtures.shopify.server import FakeShopify, serve
+from tests.fixtures.shopify.shop import NOW, PulledShop
 from tests.fixtures.shopify.store import FakeStore, official_schema
-
-NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("version", API_VERSIONS)
@@ -25,42 +18,6 @@ NOW = datetime(2026, 3, 1, 8, tzinfo=UTC)
 def test_every_document_is_valid_in_every_version(name, version):
     problems = graphql.validate(official_schema(version), graphql.parse(document(name)))
     assert [problem.message for problem in problems] == []
-
-
-class Shop:
-    def __init__(self, shopify: FakeShopify, folder: Path, **options: object) -> None:
-        self.shopify = shopify
-        self.folder = folder
-        self.pauses: list[float] = []
-        settings = ShopifySettings(api_version=shopify.version, allow_private=True, **options)
-        self.shop = a_shop("acme", platform="shopify", feed=None, conn_id="shop_acme", options=settings)
-        self.connection = ShopConnection("shop_acme", shopify.url, password=TOKEN)
-        self.window = Window.scheduled(NOW - timedelta(minutes=15), NOW)
-
-    @property
-    def connector(self) -> ShopifyConnector:
-        return ShopifyConnector(self.shop, self.connection, self.pauses.append)
-
-    @property
-    def archive(self) -> Archive:
-        return Archive(self.folder, "acme", self.window)
-
-    def sweep(self) -> list[CatalogRow]:
-        for _ in range(10):
-            try:
-                self.connector.pull(self.window, self.archive, NOW)
-                return self.rows()
-            except NotReady as waiting:
-                while not self.connector.is_ready(waiting.awaited):
-                    pass
-        raise AssertionError("never ready")
-
-    def rows(self) -> list[CatalogRow]:
-        return [row for chunk in self.connector.read(self.archive) for row in chunk]
-
-    def changes(self, since: datetime) -> list[CatalogRow]:
-        self.connector.pull(self.window, self.archive, NOW, since)
-        return self.rows()
 
 
 @pytest.fixture(params=API_VERSIONS)
@@ -81,7 +38,7 @@ def shopify(store):
 
 @pytest.fixture
 def shop(shopify, tmp_path):
-    return Shop(shopify, tmp_path)
+    return PulledShop(shopify, tmp_path)
 
 
 def stock(rows):
@@ -91,7 +48,7 @@ def stock(rows):
 def test_a_sweep_reads_every_variant_at_every_location(version, store, tmp_path):
     lamp, shade = store.add("Brass lamp", 3, -1), store.add("Shade", 0, 7, variant='Red / 12" / slash')
     with serve(FakeShopify(store, version=version)) as running:
-        rows = Shop(running, tmp_path).sweep()
+        rows = PulledShop(running, tmp_path).sweep()
     here, there = (str(place.id) for place in store.locations)
     assert stock(rows) == {
         (str(lamp.id), here): "3",
@@ -139,8 +96,8 @@ def test_a_row_says_what_messages_and_rules_need(shop, store):
 )
 def test_published_is_what_the_shop_says_it_is(shopify, store, tmp_path, changes, on_store, anywhere):
     store.touch(store.add("Lamp", 1).product, **changes)
-    assert Shop(shopify, tmp_path / "a").sweep()[0].is_published == on_store
-    assert Shop(shopify, tmp_path / "b", published_on="any").sweep()[0].is_published == anywhere
+    assert PulledShop(shopify, tmp_path / "a").sweep()[0].is_published == on_store
+    assert PulledShop(shopify, tmp_path / "b", published_on="any").sweep()[0].is_published == anywhere
 
 
 def test_an_increment_reads_what_changed_at_each_location(version, store, tmp_path):
@@ -150,7 +107,7 @@ def test_an_increment_reads_what_changed_at_each_location(version, store, tmp_pa
     store.set_stock(lamp, 5, 0)
     store.touch(bulb.product, title="Warm bulb", collections=["Light"])
     with serve(FakeShopify(store, version=version)) as running:
-        rows = Shop(running, tmp_path, page_size=1).changes(later - timedelta(minutes=2))
+        rows = PulledShop(running, tmp_path, page_size=1).changes(later - timedelta(minutes=2))
     here = str(store.locations[0].id)
     assert stock(rows) == {(str(lamp.id), here): "5", (str(bulb.id), ""): None}
     level, facts = rows
