@@ -1289,12 +1289,15 @@ CREATE TABLE public.variant (
     continue_selling boolean DEFAULT false NOT NULL,
     first_seen_at timestamp with time zone NOT NULL,
     changed_at timestamp with time zone NOT NULL,
-    inventory_item_id text COLLATE pg_catalog."C"
+    inventory_item_id text COLLATE pg_catalog."C",
+    reported_at timestamp with time zone
 );
 
 COMMENT ON TABLE public.variant IS 'The sellable unit and what messages say about it (SEMANTICS 1.1).';
 
 COMMENT ON COLUMN public.variant.inventory_item_id IS 'What the platform calls its stock, where that has an id of its own.';
+
+COMMENT ON COLUMN public.variant.reported_at IS 'The platform''s time of the newest webhook that described it: older ones are no news.';
 
 CREATE TABLE public.variant_change (
     shop_id text NOT NULL COLLATE pg_catalog."C",

@@ -85,8 +85,8 @@ class HttpClient:
         """What `receive` makes of the reply to a GET, or to a POST of a JSON `body`.
 
         It is called again where the reply breaks off. `unless` are headers that let the server answer that nothing
-        has changed (see Reply.is_unchanged); `tries` is 1 for what must not be done twice. Raises TemporaryError once patience ends, ConfigurationError where
-        trying again can't help.
+        has changed (see Reply.is_unchanged); `tries` is 1 for what must not be done twice. Raises TemporaryError once
+        patience ends, ConfigurationError where trying again can't help.
         """
         ends_at = time.monotonic() + self._limits.total_seconds
         attempts = Retrying(

@@ -18,6 +18,7 @@ from include.services.openings import Rulebook, judge_touched
 from include.services.rules import rules_in_force
 from include.services.shops import register_shop
 from include.services.staging import Staged, stage_rows
+from include.services.webhook_keys import keep_key
 
 
 def pull_window(
@@ -37,6 +38,7 @@ def pull_window(
     """
     with engine.begin() as connection:
         register_shop(connection, shop, now)
+        keep_key(connection, shop.id, connector.webhook_secret, now)
         since = None if is_full else _find_since(connection, shop.id, connector, now)
     archive = Archive(archive_root, shop.id, window)
     if archive.exists():

@@ -53,7 +53,7 @@ def _keep_newer(connection: Connection, here: dict[str, Any], snapshot: Row[Any]
             connection, "stock.forget_reports", shop_id=here["shop_id"], observed_at=snapshot.observed_at
         )
     else:
-        run_query(connection, "stock.remember_reports", **observed, is_delivery=False)
+        run_query(connection, "stock.remember_reports", **observed)
 
 
 def finish_detect(

@@ -9,6 +9,8 @@ CREATE INDEX snapshot_pulled ON snapshot (shop_id, observed_at DESC) WHERE detec
 
 ALTER TABLE variant ADD COLUMN inventory_item_id text COLLATE "C";
 COMMENT ON COLUMN variant.inventory_item_id IS 'What the platform calls its stock, where that has an id of its own.';
+ALTER TABLE variant ADD COLUMN reported_at timestamptz;
+COMMENT ON COLUMN variant.reported_at IS 'The platform''s time of the newest webhook that described it: older ones are no news.';
 CREATE INDEX variant_by_inventory_item ON variant (shop_id, inventory_item_id) WHERE inventory_item_id IS NOT NULL;
 
 ALTER TABLE staged_row

@@ -68,7 +68,7 @@ SELECT
     :shop_id,
     variant_id,
     location_id,
-    CASE WHEN CAST(:is_delivery AS boolean) THEN reported_at ELSE :observed_at END
+    :observed_at
 FROM staged_row
 WHERE snapshot_id = :snapshot_id
 ORDER BY variant_id, location_id

@@ -42,6 +42,12 @@ class ShopifyConnector:
         return self._settings.full_interval
 
     @property
+    def webhook_secret(self) -> str | None:
+        """The app's client secret, in the Connection's extra."""
+        secret = self._connection.extra.get("webhook_secret") if self._connection else None
+        return str(secret) if secret else None
+
+    @property
     def _settings(self) -> ShopifySettings:
         options = self._shop.options
         return options if isinstance(options, ShopifySettings) else ShopifySettings()
