@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
 from include.catalog.archive import Archive
 from include.domain.window import Window
+from include.errors import ConfigurationError
 
 LONGEST_EXCERPT = 200
 
@@ -86,6 +88,26 @@ class Connector(Protocol):
 
 
 @dataclass(frozen=True)
+class ConnectionField:
+    """A field of a platform's Connection form that is kept in its extra; a secret one is typed unseen."""
+
+    label: str
+    is_secret: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class ConnectionForm:
+    """How Airflow's form for a platform's Connection looks: labels and examples of usual fields, and own fields."""
+
+    title: str
+    labels: Mapping[str, str]
+    examples: Mapping[str, str] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
+    fields: Mapping[str, ConnectionField] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ShopConnection:
     """Where a shop's platform answers and the credentials for it; only the address is ever shown."""
 
@@ -109,6 +131,29 @@ class ShopConnection:
     ) -> "ShopConnection":
         """A connection from the parts that an Airflow Connection has; https where nothing says http."""
         return cls(conn_id, _base_url(schema, host, port), login or None, password or None, extra or {})
+
+    @classmethod
+    def from_uri(cls, uri: str, place: str) -> "ShopConnection":
+        """A connection from `https://login:password@host:port/?name=value`; an error shows nothing of it."""
+        try:
+            parts = urlsplit(uri)
+            port = parts.port
+        except ValueError:
+            parts, port = None, None
+        if parts is None or not parts.scheme or not parts.hostname:
+            raise ConfigurationError(
+                f"{place} is no address such as https://login:password@host/?webhook_secret=…; a token is its "
+                "password, as in https://:TOKEN@example.myshopify.com."
+            )
+        return cls.from_parts(
+            place,
+            schema=parts.scheme if parts.scheme in ("http", "https") else None,
+            host=parts.hostname,
+            port=port,
+            login=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            extra=dict(parse_qsl(parts.query)),
+        )
 
 
 def excerpt_of(text: str | bytes) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from include.catalog.base import Connector, ShopConnection
+from include.catalog.base import ConnectionForm, Connector, ShopConnection
 from include.domain.shop import FEED, Shop
 from include.errors import ConfigurationError
 from include.settings import PROJECT_HOME
@@ -14,13 +14,14 @@ from include.settings import PROJECT_HOME
 if TYPE_CHECKING:
     from include.catalog.feed.source import OpenStore
 
-__all__ = ["PLATFORMS", "ShopConnection", "build_connector", "find_settings"]
+__all__ = ["PLATFORMS", "ShopConnection", "build_connector", "find_form", "find_settings"]
 
 PLATFORMS: dict[str, str] = {
     FEED: "include.catalog.feed",
     "shopify": "include.catalog.shopify",
 }
-"""Each folder has `connector.py` with `build`, and `settings.py` with `SETTINGS`, its section of shops.yaml."""
+"""Each folder has `connector.py` with `build`, and `settings.py` with `SETTINGS` (its section of shops.yaml) and `FORM`
+(its Connection)."""
 
 
 def build_connector(
@@ -41,6 +42,12 @@ def build_connector(
     module: Any = import_module(f"{PLATFORMS[shop.platform]}.connector")
     built: Connector = module.build(shop, connection, home, open_store)
     return built
+
+
+def find_form(platform: str) -> ConnectionForm:
+    """The form of a platform's Connection."""
+    form: ConnectionForm = import_module(f"{PLATFORMS[platform]}.settings").FORM
+    return form
 
 
 def find_settings(platform: str) -> type[BaseModel] | None:

@@ -10,6 +10,7 @@ from include.cli.flow_files import flows
 from include.cli.local import demo, replay, stack
 from include.cli.report_tables import reports
 from include.cli.sending import channels, delivery, messages
+from include.cli.shops import shops, sync
 from include.cli.stock import feed, snapshots
 from include.cli.tuning import tune
 from include.cli.waiting import subscriptions, unsubscribe_by_token
@@ -21,6 +22,7 @@ for name, group in {
     "stack": stack,
     "demo": demo,
     "subscriptions": subscriptions,
+    "shops": shops,
     "snapshots": snapshots,
     "feed": feed,
     "delivery": delivery,
@@ -30,6 +32,7 @@ for name, group in {
     "reports": reports,
 }.items():
     app.add_typer(group, name=name)
+app.command("sync")(sync)
 app.command("replay")(replay)
 app.command("tune")(tune)
 app.command("unsubscribe")(unsubscribe_by_token)

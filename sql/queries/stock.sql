@@ -751,3 +751,23 @@ SELECT
 FROM bundle_component
 WHERE shop_id = :shop_id
 GROUP BY bundle_variant_id;
+
+-- name: list_changes
+-- What a snapshot changed in stock, the restocks first.
+SELECT
+    change.variant_id,
+    variant.title,
+    change.location_id,
+    change.previous_quantity,
+    change.quantity,
+    event.restock_event_id IS NOT NULL AS is_restock
+FROM stock_change AS change
+JOIN variant ON variant.shop_id = change.shop_id AND variant.variant_id = change.variant_id
+LEFT JOIN restock_event AS event
+    ON
+        event.shop_id = change.shop_id
+        AND event.variant_id = change.variant_id
+        AND event.snapshot_id = change.snapshot_id
+WHERE change.shop_id = :shop_id AND change.snapshot_id = :snapshot_id
+ORDER BY is_restock DESC, change.variant_id, change.location_id
+LIMIT :row_limit;

@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from include.catalog.base import ConnectionField, ConnectionForm
 from include.domain.shop import parse_interval
 
 API_VERSIONS = ("2026-01", "2026-04", "2026-07", "2026-10")
@@ -48,3 +49,16 @@ class ShopifySettings(BaseModel):
 
 
 SETTINGS = ShopifySettings
+FORM = ConnectionForm(
+    title="Restock: Shopify",
+    labels={"host": "Shop's domain", "password": "Admin API access token"},
+    examples={"host": "example.myshopify.com", "password": "shpat_…"},
+    hidden=("schema", "login", "port", "extra"),
+    fields={
+        "webhook_secret": ConnectionField(
+            "Webhook secret",
+            is_secret=True,
+            description="The app's client secret: webhooks are signed with it.",
+        )
+    },
+)

@@ -118,11 +118,17 @@ def test_throttling_waits_for_what_the_question_costs(shop, shopify):
     assert shop.pauses[0] == 2.0
 
 
-def test_the_budget_is_kept_before_it_is_used_up(shop, shopify):
-    shopify.budget = shopify._available = 25.0
+def test_the_budget_is_waited_for_before_it_is_used_up(shop, shopify, monkeypatch):
+    class Refilling(list):
+        def append(self, seconds):
+            super().append(seconds)
+            shopify._available = 20.0
+
+    shopify.budget, shopify._available, shopify.restore_rate = 100.0, 25.0, 0.25
+    shop.pauses = Refilling()
     shop.pull(EARLIER)
-    assert shopify.asked.count("ChangedLevels") >= 1
-    assert shop.pauses and max(shop.pauses) <= 0.1
+    assert shop.pauses[0] == pytest.approx(20, abs=2)
+    assert shopify.asked == ["Locations", "ChangedLevels", "ChangedLevels", "ChangedProducts"]
 
 
 def test_a_page_that_costs_too_much_is_asked_for_in_halves(shopify, store, tmp_path):
