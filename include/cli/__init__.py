@@ -12,6 +12,7 @@ from include.cli.keys import keys
 from include.cli.local import demo, replay, stack
 from include.cli.report_mails import reports
 from include.cli.sending import channels, delivery, messages
+from include.cli.shops import shops, sync
 from include.cli.stock import feed, snapshots
 from include.cli.tuning import tune
 from include.cli.waiting import subscriptions, unsubscribe_by_token
@@ -25,6 +26,7 @@ for name, group in {
     "stack": stack,
     "demo": demo,
     "subscriptions": subscriptions,
+    "shops": shops,
     "snapshots": snapshots,
     "feed": feed,
     "delivery": delivery,
@@ -34,6 +36,7 @@ for name, group in {
     "reports": reports,
 }.items():
     app.add_typer(group, name=name)
+app.command("sync")(sync)
 app.command("replay")(replay)
 app.command("tune")(tune)
 app.command("unsubscribe")(unsubscribe_by_token)

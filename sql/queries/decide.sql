@@ -57,7 +57,7 @@ freshness AS (
         FROM snapshot
         WHERE
             snapshot.shop_id = shop.shop_id
-            AND snapshot.kind = 'full'
+            AND NOT snapshot.is_delivery
             AND snapshot.detected_at IS NOT NULL
     ) AS newest ON true
     LEFT JOIN LATERAL (
