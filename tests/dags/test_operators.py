@@ -137,7 +137,9 @@ def test_slow_pulls_and_slow_dispatch_have_a_deadline_and_every_task_a_notifier(
         assert DagSerialization.to_dict(dag)
         for task in dag.tasks:
             tells = task.on_failure_callback
-            assert any(isinstance(one, TellOperators) for one in (tells if isinstance(tells, list) else [tells]))
+            assert any(
+                isinstance(one, TellOperators) for one in (tells if isinstance(tells, list) else [tells])
+            )
 
 
 @pytest.fixture
