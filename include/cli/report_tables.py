@@ -42,7 +42,7 @@ def reports_build(
             note_due_days(engine, shop, now, days, full)
         for known in _names(name):
             built = build_report(engine, known, now, shop_id)
-            console.print(f"{known}: {built['days']} days built, {built['rows']:,} rows")
+            console.print(f"{known}: days built {built['days']}, rows {built['rows']:,}")
 
 
 @reports.command("export")
@@ -69,7 +69,7 @@ def reports_export(
             span = days or _yesterday(shop, now)
             for known in _names(name):
                 written = export_report(engine, shop, known, *span, root, now, options)
-                console.print(f"{root / shop.shop_id / written.file}: {written.row_count:,} rows")
+                console.print(f"{root / shop.shop_id / written.file}: rows {written.row_count:,}")
 
 
 @reports.command("list")
@@ -87,7 +87,7 @@ def reports_list(name: ReportName = None, shop_id: OneShop = None) -> None:
         for shop in list_report_shops(engine, present(), shop_id):
             for manifest in list_exports(root, shop.shop_id):
                 if name in (None, manifest.report):
-                    console.print(f"{root / shop.shop_id / manifest.file}: {manifest.row_count:,} rows")
+                    console.print(f"{root / shop.shop_id / manifest.file}: rows {manifest.row_count:,}")
     if name is not None:
         for column, meaning in find_report(name).columns.items():
             console.print(f"  {column}: {meaning}", markup=False)

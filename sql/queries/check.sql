@@ -65,10 +65,12 @@ shrunk AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT message.message_id AS first_beyond_id
         FROM message
+        JOIN subscription USING (shop_id, subscription_id)
         WHERE
             message.shop_id = batch.shop_id
             AND message.batch_id = batch.batch_id
             AND message.state <> 'skipped'
+            AND subscription.state <> 'cancelled'
         ORDER BY message.message_id
         OFFSET greatest(0, stock.units * batch.customers_per_unit - batch.in_flight_count)
         LIMIT 1
