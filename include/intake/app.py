@@ -21,6 +21,7 @@ from include.intake.door import Door, present
 from include.intake.frontage import Frontage
 from include.intake.klaviyo import catalog, catalog_jobs, subscriptions
 from include.intake.links import pages
+from include.intake.webhooks import shopify
 from include.intake.writers import Writers
 from include.settings import Settings, load_settings
 
@@ -29,6 +30,7 @@ ROUTES: list[BaseRoute] = [
     *catalog.ROUTES,
     *catalog_jobs.ROUTES,
     *pages.ROUTES,
+    *shopify.ROUTES,
     *health.ROUTES,
 ]
 
@@ -43,6 +45,7 @@ def build_app(settings: Settings | None = None, clock: Callable[[], datetime] = 
         app.state.door = door
         app.state.access = Access(door)
         app.state.writers = Writers(door)
+        app.state.webhook_keys = shopify.WebhookKeys(door)
         try:
             yield
         finally:
