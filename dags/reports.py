@@ -1,10 +1,10 @@
 """Builds the reports every night: tables in the database, and files to open and share.
 
-*plan* finds the days that have to be built: those that are new since the last run, earlier ones of which something
-became known late, and those of the run's own interval. It also removes files that are older than the Variable
-`restock_export_keep_days`. *report* builds one report each and writes the days that ended in the interval, each
-shop on its own clock, as `<shop>/<report>_<day>.csv` with a manifest into the folder or bucket that
-RESTOCK_ARTEFACTS names. A report that does not add up fails with the two numbers, and its days stay due.
+*plan* finds the days that have to be built: new ones since the last run, earlier ones of which something became
+known late, and those of the run's interval; it removes files older than `restock_export_keep_days`. *report* builds
+one report each and writes the days that ended in the interval, each shop on its own clock, as
+`<shop>/<report>_<day>.csv` with a manifest into RESTOCK_ARTEFACTS. A report that does not add up fails with the two
+numbers, and its days stay due. *charts* draws the same days. *mail* queues their mails if those were missed.
 
 Backfill (Trigger > Backfill, or `airflow backfill create --dag-id reports`) builds and writes any past days again;
 a day that did not change stays as it was. The queue and the demand know the present only and are not written for
@@ -20,6 +20,7 @@ from include.domain.report_days import REPORTS
 from include.orchestration.assets import REPORT_FILES, REPORT_TABLES, report_asset
 from include.orchestration.connections import open_database
 from include.orchestration.defaults import dag_defaults
+from include.orchestration.report_mails import draw_charts, mail_what_was_missed
 from include.orchestration.reports import PARAMS, artefact_root, export_options, is_full_rebuild, run_span
 
 
@@ -52,7 +53,8 @@ daily = CronDataIntervalTimetable("@daily", timezone="UTC")
 
 @dag(schedule=daily, params=PARAMS, doc_md=__doc__, **dag_defaults("reports"))
 def reports() -> None:
-    plan() >> report.expand(name=list(REPORTS))
+    charts, mail = task(task_id="charts")(draw_charts), task(task_id="mail")(mail_what_was_missed)
+    plan() >> report.expand(name=list(REPORTS)) >> charts() >> mail()
 
 
 reports()

@@ -19,9 +19,13 @@ class Settings:
     database_url: str | None
     archive_url: str
     artefact_url: str
+    artefact_link: str | None
     journals_folder: Path
     shops_file: Path
     flows_folder: Path
+    intake_url: str | None
+    trusted_proxies: tuple[str, ...]
+    address_rate: str
 
     def require_database_url(self) -> str:
         """The database's URL, or an error that lists every place where it was looked for."""
@@ -45,9 +49,13 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         database_url=env.get("RESTOCK_DATABASE_URL") or _url_of_local_stack(var_folder),
         archive_url=env.get("RESTOCK_ARCHIVE", str(var_folder / "archive")),
         artefact_url=env.get("RESTOCK_ARTEFACTS", str(var_folder / "exports")),
+        artefact_link=env.get("RESTOCK_ARTEFACT_LINK") or None,
         journals_folder=Path(env.get("RESTOCK_JOURNALS", var_folder / "journals")),
         shops_file=Path(env.get("RESTOCK_SHOPS", home / "dags" / "config" / "shops.yaml")),
         flows_folder=Path(env.get("RESTOCK_FLOWS", home / "dags" / "flows")),
+        intake_url=(env.get("RESTOCK_INTAKE_URL") or "").rstrip("/") or None,
+        address_rate=env.get("RESTOCK_ADDRESS_RATE", "20/s 300/m"),
+        trusted_proxies=tuple(env.get("RESTOCK_TRUSTED_PROXIES", "").replace(",", " ").split()),
     )
 
 

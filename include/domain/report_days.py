@@ -16,6 +16,7 @@ REPORTS = (
     "data_quality",
     "restocks",
     "attribution",
+    "watchdog",
 )
 """Every report, in the order in which they are shown."""
 

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any, Protocol
 
+from sqlalchemy import Engine
+
 from include.messaging.address import Mailbox
 from include.messaging.message_id import derive_message_id
 from include.messaging.render.library import TemplateLibrary
@@ -11,6 +13,7 @@ from include.messaging.senders.base import Envelope
 from include.messaging.sms_segments import MOST_SEGMENTS, SmsTooLong, count_segments
 from include.services.links import Links, Purpose
 from include.services.outbox import Delivery
+from include.services.report_compose import ReportComposer
 
 ACTIONS: dict[str, Purpose] = {"confirm_request": "confirm", "keep_request": "keep"}
 
@@ -22,9 +25,18 @@ class Composer(Protocol):
         """The message for a row of `check.read_facts`; raises TemplateError, AddressRefused or SmsTooLong."""
 
 
-def composer_for(channel: str, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary) -> Composer:
+def composer_for(
+    channel: str,
+    delivery: Delivery,
+    mailbox: Mailbox,
+    templates: TemplateLibrary,
+    engine: Engine,
+    intake_url: str | None = None,
+) -> Composer:
     """The composer of a channel; for SMS the mailbox's address is the number that they come from."""
-    return (SmsComposer if channel == "SMS" else MailComposer)(delivery, mailbox, templates)
+    if channel == "SMS":
+        return SmsComposer(delivery, mailbox, templates)
+    return MailComposer(delivery, mailbox, templates, engine, intake_url)
 
 
 class SmsComposer:
@@ -46,17 +58,27 @@ class SmsComposer:
 
 
 class MailComposer:
-    """Renders and builds mails."""
+    """Renders and builds mails; their links lead to the door where there is one."""
 
-    def __init__(self, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary) -> None:
+    def __init__(
+        self,
+        delivery: Delivery,
+        mailbox: Mailbox,
+        templates: TemplateLibrary,
+        engine: Engine,
+        intake_url: str | None = None,
+    ) -> None:
         self._mailbox = mailbox
         self._templates = templates
         self._identity = delivery.identity
         self._domain = mailbox.address.rpartition("@")[2]
-        self._links = Links(delivery.link_secret, mailbox.address)
+        self._links = Links(delivery.link_secret, mailbox.address, intake_url)
+        self._reports = ReportComposer(engine, delivery.identity, mailbox, templates, self._links)
 
     def compose(self, row: Any, now: datetime) -> Envelope:
         """See Composer."""
+        if row.purpose == "report":
+            return self._reports.compose(row, now)
         key = f"{row.shop_id}/{row.message_key}"
         unsubscribe_url = self._links.link_for("unsubscribe", row.shop_id, row.profile_id)
         context = _context(row) | {"unsubscribe_url": unsubscribe_url} | self._links_of_request(row)
@@ -69,9 +91,14 @@ class MailComposer:
             sender=self._mailbox,
             recipient=row.address,
             date=now,
-            list_unsubscribe=() if row.purpose == "transactional" else (unsubscribe_url,),
+            list_unsubscribe=self._ways_to_unsubscribe(row),
         )
         return Envelope(key, message_id, self._mailbox.address, row.address, content, is_crlf=True)
+
+    def _ways_to_unsubscribe(self, row: Any) -> tuple[str, ...]:
+        if row.purpose == "transactional":
+            return ()
+        return self._links.ways_to_unsubscribe(row.shop_id, row.profile_id)
 
     def _links_of_request(self, row: Any) -> dict[str, str]:
         if row.subscription_id is None:

@@ -1,6 +1,6 @@
 """What has to be put right by the clock: what dead lanes left behind, and requests that grew old."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -9,8 +9,11 @@ from include.domain.wake import DISPATCH
 from include.services.due import wake
 from include.services.outbox import requeue_expired
 from include.services.recovery import recover_journals
+from include.services.report_mail import drop_parts
 from include.services.request_age import age_requests
 from include.services.settling import settle_forgotten
+
+PARTS_KEPT = timedelta(days=2)
 
 
 def tidy(engine: Engine, journals: Path | None, now: datetime) -> dict[str, int]:
@@ -23,4 +26,5 @@ def tidy(engine: Engine, journals: Path | None, now: datetime) -> dict[str, int]
         forgotten = settle_forgotten(connection, now)
     with engine.begin() as connection:
         aged = age_requests(connection, now)
-    return {**recovered, "freed_leases": freed, "settled": forgotten, **aged}
+        parts = drop_parts(connection, now - PARTS_KEPT)
+    return {**recovered, "freed_leases": freed, "settled": forgotten, **aged, "report_parts": parts}

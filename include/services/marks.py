@@ -115,6 +115,7 @@ def _requeue(connection: Connection, lane: str, later: list[Later]) -> None:
 def _suppress(connection: Connection, keys: list[Key], reason: str, now: datetime) -> None:
     if keys:
         run_query(connection, "mark.suppress_recipients", **columns(keys), reason=reason, now=now)
+        run_query(connection, "report_mail.refuse_recipients", **columns(keys), reason=reason, now=now)
 
 
 def record_attempts(connection: Connection, attempts: Sequence[tuple[Key, Outcome]], now: datetime) -> None:

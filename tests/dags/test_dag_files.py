@@ -21,6 +21,7 @@ WOKEN = {
     "restock_release": "restock_due/release",
     "flow__back_in_stock": "restock_due/flow/back_in_stock",
     "dispatch_messages": "restock_due/dispatch",
+    "apply_webhooks": "restock_due/webhooks",
 }
 LOAD_IN_A_FRESH_PROCESS = """
 import sys
@@ -85,8 +86,8 @@ def test_these_are_the_dags(load_dags: Load) -> None:
             },
         ),
         ("dispatch_messages", set()),
-        ("housekeeping", {("tidy", "wake_missed")}),
-        ("reports", {("plan", "report")}),
+        ("housekeeping", {("tidy", "wake_missed"), ("watch", "mail_reports")}),
+        ("reports", {("plan", "report"), ("report", "charts"), ("charts", "mail")}),
     ],
 )
 def test_the_graph_is_this(load_dags: Load, dag_id: str, links: set[tuple[str, str]]) -> None:
