@@ -736,6 +736,35 @@ ALTER TABLE public.enrolment ALTER COLUMN enrolment_id ADD GENERATED ALWAYS AS I
     CACHE 1
 );
 
+CREATE TABLE public.event (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    event_id bigint NOT NULL,
+    metric_id bigint NOT NULL,
+    profile_id bigint NOT NULL,
+    unique_id text NOT NULL COLLATE pg_catalog."C",
+    happened_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    value numeric,
+    value_currency text,
+    properties jsonb NOT NULL,
+    is_backfill boolean NOT NULL
+);
+
+COMMENT ON TABLE public.event IS 'One occurrence of a metric.';
+
+COMMENT ON COLUMN public.event.unique_id IS 'Given by the sender, else the second in which it happened.';
+
+COMMENT ON COLUMN public.event.is_backfill IS 'Recorded without triggering flows (SEMANTICS 7.6).';
+
+ALTER TABLE public.event ALTER COLUMN event_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.event_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.flow_step (
     flow_name text NOT NULL COLLATE pg_catalog."C",
     step_id text NOT NULL COLLATE pg_catalog."C",
@@ -820,6 +849,24 @@ ALTER TABLE public.message ALTER COLUMN message_id ADD GENERATED ALWAYS AS IDENT
     CACHE 1
 );
 
+CREATE TABLE public.metric (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    metric_id bigint NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    created_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.metric IS 'What people do, by name: Placed Order.';
+
+ALTER TABLE public.metric ALTER COLUMN metric_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.metric_metric_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.presence_change (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     variant_id text NOT NULL COLLATE pg_catalog."C",
@@ -850,6 +897,21 @@ CREATE TABLE public.profile (
 COMMENT ON COLUMN public.profile.email_key IS 'Case-folded address: the key by which a person is found (SEMANTICS 3.3).';
 
 COMMENT ON COLUMN public.profile.phone IS 'E.164.';
+
+CREATE TABLE public.profile_metric (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    profile_id bigint NOT NULL,
+    metric_id bigint NOT NULL,
+    event_count bigint NOT NULL,
+    value_sum numeric NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE public.profile_metric IS 'How often somebody did what, kept with every event that is recorded.';
+
+COMMENT ON COLUMN public.profile_metric.value_sum IS 'Sum of $value, in whatever currency it came.';
 
 ALTER TABLE public.profile ALTER COLUMN profile_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.profile_profile_id_seq
@@ -1349,8 +1411,16 @@ COMMENT ON CONSTRAINT a_key_is_of_one_shop ON public.api_key IS 'A key opens one
 ALTER TABLE ONLY public.import_reject
     ADD CONSTRAINT a_line_is_refused_once UNIQUE (shop_id, file_digest, line_number);
 
+ALTER TABLE ONLY public.metric
+    ADD CONSTRAINT a_metric_has_one_name UNIQUE (shop_id, name);
+
 ALTER TABLE ONLY public.alert
     ADD CONSTRAINT alert_pkey PRIMARY KEY (alert_id);
+
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT an_event_is_recorded_once UNIQUE (shop_id, profile_id, metric_id, unique_id);
+
+COMMENT ON CONSTRAINT an_event_is_recorded_once ON public.event IS 'The first one with a unique_id wins.';
 
 ALTER TABLE ONLY public.api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (shop_id, key_id);
@@ -1385,6 +1455,9 @@ ALTER TABLE ONLY public.delivery_attempt
 ALTER TABLE ONLY public.enrolment
     ADD CONSTRAINT enrolment_pkey PRIMARY KEY (shop_id, enrolment_id);
 
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT event_pkey PRIMARY KEY (shop_id, event_id);
+
 ALTER TABLE ONLY public.flow
     ADD CONSTRAINT flow_pkey PRIMARY KEY (flow_name);
 
@@ -1402,6 +1475,9 @@ ALTER TABLE ONLY public.intake_rate
 
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT message_pkey PRIMARY KEY (shop_id, message_id);
+
+ALTER TABLE ONLY public.metric
+    ADD CONSTRAINT metric_pkey PRIMARY KEY (shop_id, metric_id);
 
 ALTER TABLE ONLY public.batch
     ADD CONSTRAINT one_batch_per_run_and_variant UNIQUE (shop_id, variant_id, run_id);
@@ -1422,6 +1498,9 @@ ALTER TABLE ONLY public.snapshot
 
 ALTER TABLE ONLY public.presence_change
     ADD CONSTRAINT presence_change_pkey PRIMARY KEY (shop_id, variant_id, location_id, observed_at);
+
+ALTER TABLE ONLY public.profile_metric
+    ADD CONSTRAINT profile_metric_pkey PRIMARY KEY (shop_id, profile_id, metric_id);
 
 ALTER TABLE ONLY public.profile
     ADD CONSTRAINT profile_pkey PRIMARY KEY (shop_id, profile_id);
@@ -1496,6 +1575,8 @@ CREATE INDEX catalog_detail_by_sku ON public.catalog_detail USING btree (shop_id
 CREATE INDEX enrolment_due ON public.enrolment USING btree (flow_name, step_id, due_at) WHERE (state = 'active'::text);
 
 CREATE INDEX enrolment_due_by_flow ON public.enrolment USING btree (flow_name, due_at) WHERE (state = 'active'::text);
+
+CREATE INDEX event_by_time ON public.event USING btree (shop_id, happened_at, event_id);
 
 CREATE INDEX message_by_batch ON public.message USING btree (shop_id, batch_id, message_id) WHERE (batch_id IS NOT NULL);
 
@@ -1616,11 +1697,20 @@ ALTER TABLE ONLY public.enrolment
 ALTER TABLE ONLY public.enrolment
     ADD CONSTRAINT enrolment_shop_id_subscription_id_fkey FOREIGN KEY (shop_id, subscription_id) REFERENCES public.subscription(shop_id, subscription_id);
 
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT event_shop_id_metric_id_fkey FOREIGN KEY (shop_id, metric_id) REFERENCES public.metric(shop_id, metric_id);
+
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT event_shop_id_profile_id_fkey FOREIGN KEY (shop_id, profile_id) REFERENCES public.profile(shop_id, profile_id);
+
 ALTER TABLE ONLY public.flow_step
     ADD CONSTRAINT flow_step_flow_name_fkey FOREIGN KEY (flow_name) REFERENCES public.flow(flow_name);
 
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT message_channel_fkey FOREIGN KEY (channel) REFERENCES public.channel(channel);
+
+ALTER TABLE ONLY public.metric
+    ADD CONSTRAINT metric_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
 ALTER TABLE ONLY public.profile
     ADD CONSTRAINT profile_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);

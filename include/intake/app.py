@@ -19,13 +19,15 @@ from include.intake.access import Access
 from include.intake.answers import ApiError
 from include.intake.door import Door, present
 from include.intake.frontage import Frontage
-from include.intake.klaviyo import catalog, catalog_jobs, subscriptions
+from include.intake.klaviyo import catalog, catalog_jobs, events, profiles, subscriptions
 from include.intake.links import pages
 from include.intake.writers import Writers
 from include.settings import Settings, load_settings
 
 ROUTES: list[BaseRoute] = [
     *subscriptions.ROUTES,
+    *events.ROUTES,
+    *profiles.ROUTES,
     *catalog.ROUTES,
     *catalog_jobs.ROUTES,
     *pages.ROUTES,

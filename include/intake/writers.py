@@ -1,10 +1,13 @@
 """What this process writes together, per kind."""
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 
 from include.intake.door import Door
 from include.intake.together import Together
 from include.services.asking import Answer, Asked, ask_together
+from include.services.events import Event, record_events
 
 
 class Writers:
@@ -14,6 +17,15 @@ class Writers:
         self.requests: Together[Asked, Answer] = Together(
             door, "requests", lambda shop_id, asked: ask_together(door.engine, shop_id, asked, door.clock())
         )
+        self.events: Together[Event, None] = Together(
+            door, "events", lambda shop_id, events: _record(door, shop_id, events)
+        )
+
+
+def _record(door: Door, shop_id: str, events: Sequence[Event]) -> list[None]:
+    with door.engine.begin() as connection:
+        record_events(connection, shop_id, events, door.clock())
+    return [None] * len(events)
 
 
 def writers_of(request: Request) -> Writers:
