@@ -3,6 +3,7 @@
 Routes are lists named ROUTES of the modules below; a new part of the door adds its own list here.
 """
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -49,6 +50,8 @@ def build_app(settings: Settings | None = None, clock: Callable[[], datetime] = 
             yield
         finally:
             door.close()
+            for handler in logging.root.handlers:
+                handler.flush()
 
     app = Starlette(
         routes=ROUTES,
