@@ -840,6 +840,19 @@ COMMENT ON COLUMN public.intake_rate.subject IS 'A digest of the key or the addr
 
 COMMENT ON COLUMN public.intake_rate.granted_count IS 'What the last asking was granted.';
 
+CREATE TABLE public.message_feedback (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    message_id bigint NOT NULL,
+    kind text NOT NULL,
+    told_at timestamp with time zone NOT NULL,
+    code text,
+    CONSTRAINT message_feedback_kind_check CHECK ((kind = ANY (ARRAY['delivered'::text, 'bounced'::text, 'deferred'::text, 'complained'::text, 'unsubscribed'::text])))
+);
+
+COMMENT ON TABLE public.message_feedback IS 'What became of a sent message, as its provider tells it later; each kind once.';
+
+COMMENT ON COLUMN public.message_feedback.code IS 'The provider''s code; no address.';
+
 ALTER TABLE public.message ALTER COLUMN message_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.message_message_id_seq
     START WITH 1
@@ -877,6 +890,32 @@ CREATE TABLE public.presence_change (
 
 COMMENT ON TABLE public.presence_change IS 'History: a row where a full snapshot first lacked what the one before it had, or had it again (SEMANTICS 2.4). With
 stock_change it tells what every snapshot said, so that a late one can take its place among them (2.9).';
+
+CREATE TABLE public.privacy_request (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    privacy_request_id bigint NOT NULL,
+    kind text NOT NULL,
+    source text NOT NULL,
+    person_digest text,
+    asked_at timestamp with time zone NOT NULL,
+    done_at timestamp with time zone,
+    CONSTRAINT privacy_request_kind_check CHECK ((kind = ANY (ARRAY['export'::text, 'erase'::text, 'erase_shop'::text])))
+);
+
+COMMENT ON TABLE public.privacy_request IS 'That somebody asked for their data, or to be forgotten, and when that was done (SEMANTICS 10.3).';
+
+COMMENT ON COLUMN public.privacy_request.person_digest IS 'Keyed hash of the address: proves a request without keeping whose it was.';
+
+COMMENT ON COLUMN public.privacy_request.done_at IS 'NULL: a person of the shop must still hand the export over.';
+
+ALTER TABLE public.privacy_request ALTER COLUMN privacy_request_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.privacy_request_privacy_request_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE public.profile (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -1473,6 +1512,9 @@ ALTER TABLE ONLY public.installation
 ALTER TABLE ONLY public.intake_rate
     ADD CONSTRAINT intake_rate_pkey PRIMARY KEY (subject);
 
+ALTER TABLE ONLY public.message_feedback
+    ADD CONSTRAINT message_feedback_pkey PRIMARY KEY (shop_id, message_id, kind);
+
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT message_pkey PRIMARY KEY (shop_id, message_id);
 
@@ -1498,6 +1540,9 @@ ALTER TABLE ONLY public.snapshot
 
 ALTER TABLE ONLY public.presence_change
     ADD CONSTRAINT presence_change_pkey PRIMARY KEY (shop_id, variant_id, location_id, observed_at);
+
+ALTER TABLE ONLY public.privacy_request
+    ADD CONSTRAINT privacy_request_pkey PRIMARY KEY (shop_id, privacy_request_id);
 
 ALTER TABLE ONLY public.profile_metric
     ADD CONSTRAINT profile_metric_pkey PRIMARY KEY (shop_id, profile_id, metric_id);
@@ -1709,8 +1754,14 @@ ALTER TABLE ONLY public.flow_step
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT message_channel_fkey FOREIGN KEY (channel) REFERENCES public.channel(channel);
 
+ALTER TABLE ONLY public.message_feedback
+    ADD CONSTRAINT message_feedback_shop_id_message_id_fkey FOREIGN KEY (shop_id, message_id) REFERENCES public.message(shop_id, message_id);
+
 ALTER TABLE ONLY public.metric
     ADD CONSTRAINT metric_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
+ALTER TABLE ONLY public.privacy_request
+    ADD CONSTRAINT privacy_request_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
 ALTER TABLE ONLY public.profile
     ADD CONSTRAINT profile_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);

@@ -18,6 +18,7 @@ from starlette.routing import BaseRoute
 from include.intake import health
 from include.intake.access import Access
 from include.intake.answers import ApiError
+from include.intake.callbacks import routes as callbacks
 from include.intake.door import Door, present
 from include.intake.frontage import Frontage
 from include.intake.klaviyo import catalog, catalog_jobs, events, profiles, subscriptions
@@ -32,6 +33,7 @@ ROUTES: list[BaseRoute] = [
     *catalog.ROUTES,
     *catalog_jobs.ROUTES,
     *pages.ROUTES,
+    *callbacks.ROUTES,
     *health.ROUTES,
 ]
 

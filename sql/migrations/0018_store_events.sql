@@ -45,3 +45,31 @@ CREATE TABLE profile_metric (
 ) WITH (fillfactor = 80);
 COMMENT ON TABLE profile_metric IS 'How often somebody did what, kept with every event that is recorded.';
 COMMENT ON COLUMN profile_metric.value_sum IS 'Sum of $value, in whatever currency it came.';
+
+-- What providers tell of messages later, and whom a shop was asked to forget.
+
+CREATE TABLE message_feedback (
+    shop_id text COLLATE "C" NOT NULL,
+    message_id bigint NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('delivered', 'bounced', 'deferred', 'complained', 'unsubscribed')),
+    told_at timestamptz NOT NULL,
+    code text,
+    PRIMARY KEY (shop_id, message_id, kind),
+    FOREIGN KEY (shop_id, message_id) REFERENCES message (shop_id, message_id)
+);
+COMMENT ON TABLE message_feedback IS 'What became of a sent message, as its provider tells it later; each kind once.';
+COMMENT ON COLUMN message_feedback.code IS 'The provider''s code; no address.';
+
+CREATE TABLE privacy_request (
+    shop_id text COLLATE "C" NOT NULL REFERENCES shop (shop_id),
+    privacy_request_id bigint GENERATED ALWAYS AS IDENTITY,
+    kind text NOT NULL CHECK (kind IN ('export', 'erase', 'erase_shop')),
+    source text NOT NULL,
+    person_digest text,
+    asked_at timestamptz NOT NULL,
+    done_at timestamptz,
+    PRIMARY KEY (shop_id, privacy_request_id)
+);
+COMMENT ON TABLE privacy_request IS 'That somebody asked for their data, or to be forgotten, and when that was done (SEMANTICS 10.3).';
+COMMENT ON COLUMN privacy_request.person_digest IS 'Keyed hash of the address: proves a request without keeping whose it was.';
+COMMENT ON COLUMN privacy_request.done_at IS 'NULL: a person of the shop must still hand the export over.';

@@ -305,7 +305,7 @@ def test_stock_told_by_api_reaches_the_oldest_who_asked_by_api_within_ten_second
     set_variable(journey, "restock_customers_per_unit", "5")
     key = create_key(journey.engine, "demo", "private", datetime.now(UTC))
     client = requests.Session()
-    client.headers |= {"Authorization": f"Klaviyo-API-Key {key}", "revision": "2026-07-15"}
+    client.headers.update({"Authorization": f"Klaviyo-API-Key {key}", "revision": "2026-07-15"})
     tell(client, "POST", f"{journey.door}/api/catalog-items", ITEM, 201)
     tell(client, "POST", f"{journey.door}/api/catalog-variants", BOWL, 201)
     for number in range(120):
