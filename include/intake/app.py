@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from include.intake import health
+from include.intake import health, privacy
 from include.intake.access import Access
 from include.intake.answers import ApiError
 from include.intake.callbacks import routes as callbacks
@@ -34,6 +34,7 @@ ROUTES: list[BaseRoute] = [
     *catalog_jobs.ROUTES,
     *pages.ROUTES,
     *callbacks.ROUTES,
+    *privacy.ROUTES,
     *health.ROUTES,
 ]
 
