@@ -23,6 +23,7 @@ from include.intake.door import Door, present
 from include.intake.frontage import Frontage
 from include.intake.klaviyo import catalog, catalog_jobs, events, profiles, subscriptions
 from include.intake.links import pages
+from include.intake.own import subscriptions as own
 from include.intake.writers import Writers
 from include.settings import Settings, load_settings
 
@@ -35,6 +36,7 @@ ROUTES: list[BaseRoute] = [
     *pages.ROUTES,
     *callbacks.ROUTES,
     *privacy.ROUTES,
+    *own.ROUTES,
     *health.ROUTES,
 ]
 
