@@ -2,9 +2,12 @@
 
 *variables* creates the rules' Airflow Variables that do not exist, with their defaults and descriptions;
 existing ones are never changed. *tidy* frees what a killed task held, ends requests that are too old or were never
-confirmed, and asks people whether they still want what they wait for, where the rules say so.
-*wake_missed* looks for what has been due for more than a minute, in case a notification was lost, and wakes
-its Dag.
+confirmed, and asks people whether they still want what they wait for, where the rules say so. *wake_missed* looks
+for what has been due for more than a minute, in case a notification was lost, and wakes its Dag.
+
+*watch* looks once an hour for what needs a person: the report `watchdog`. *mail_reports* queues the report mails
+that are due, of the Variable `restock_report_subscriptions` and of `restock reports subscribe`; each day, week or
+month is mailed once. *measure* says how far behind everything is.
 """
 
 from datetime import UTC, datetime
@@ -12,11 +15,11 @@ from typing import Any
 
 from airflow.sdk import CronTriggerTimetable, dag, task
 
-from include.domain.wake import find_missed
-from include.orchestration.assets import MISSED_WAKE_UPS, due_assets
+from include.orchestration.assets import MISSED_WAKE_UPS
 from include.orchestration.connections import open_database
 from include.orchestration.defaults import dag_defaults
-from include.orchestration.flow_files import read_flow_files
+from include.orchestration.housekeeping import look_around, measure_lags, missed_assets
+from include.orchestration.report_mails import mail_what_is_due
 from include.orchestration.variables import create_missing_variables
 from include.settings import load_settings
 
@@ -36,11 +39,7 @@ def tidy() -> dict[str, Any]:
 
 @task(outlets=[MISSED_WAKE_UPS])
 def wake_missed(*, outlet_events: Any) -> dict[str, int]:
-    from include.services.due import read_due_times
-
-    with open_database() as engine:
-        missed = find_missed(read_due_times(engine), now=datetime.now(UTC))
-    assets = [asset for target, asset in due_assets(read_flow_files()).items() if target in missed]
+    assets = missed_assets()
     for asset in assets:
         outlet_events[MISSED_WAKE_UPS].add(asset)
     return {"missed": len(assets)}
@@ -53,6 +52,9 @@ every_15_minutes = CronTriggerTimetable("*/15 * * * *", timezone="UTC", run_imme
 def housekeeping() -> None:
     variables()
     tidy() >> wake_missed()
+    mailed = task(task_id="mail_reports", trigger_rule="all_done")(mail_what_is_due)()
+    task(task_id="watch")(look_around)() >> mailed
+    task(task_id="measure")(measure_lags)()
 
 
 housekeeping()

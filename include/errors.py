@@ -5,8 +5,10 @@ RestockError
 │   ├── SchemaOutdated     the database is older than the code
 │   └── FeedMissing        nothing is at a feed's address
 ├── TemporaryError         the same call may succeed later
+├── NotReady               the platform is preparing the answer; call again when it is done
 ├── SnapshotRefused        a feed is refused whole; the last good state stands
 ├── RowRejected            one row is refused; the others go on
+├── DataCheckFailed        a report does not add up; the one before stands
 ├── NotFound               an id or a name that does not exist
 └── StackError             a local process did not start, answer or stop
 """
@@ -36,12 +38,24 @@ class TemporaryError(RestockError):
         self.retry_after = retry_after
 
 
+class NotReady(RestockError):
+    """The platform prepares what was asked for; `awaited` is its name for that."""
+
+    def __init__(self, message: str, awaited: str) -> None:
+        super().__init__(message)
+        self.awaited = awaited
+
+
 class SnapshotRefused(RestockError):
     """A feed can't be believed: nothing of it is used (SEMANTICS 2.3)."""
 
 
 class RowRejected(RestockError):
     """One row can't be read: it goes to the rejects with this reason (SEMANTICS 2.3)."""
+
+
+class DataCheckFailed(RestockError):
+    """A report differs from the tables it is built from; the text has both numbers (SEMANTICS 9.1)."""
 
 
 class NotFound(RestockError):

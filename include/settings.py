@@ -19,6 +19,7 @@ class Settings:
     database_url: str | None
     archive_url: str
     artefact_url: str
+    artefact_link: str | None
     journals_folder: Path
     shops_file: Path
     flows_folder: Path
@@ -51,6 +52,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         database_url=env.get("RESTOCK_DATABASE_URL") or _url_of_local_stack(var_folder),
         archive_url=env.get("RESTOCK_ARCHIVE", str(var_folder / "archive")),
         artefact_url=env.get("RESTOCK_ARTEFACTS", str(var_folder / "exports")),
+        artefact_link=env.get("RESTOCK_ARTEFACT_LINK") or None,
         journals_folder=Path(env.get("RESTOCK_JOURNALS", var_folder / "journals")),
         shops_file=Path(env.get("RESTOCK_SHOPS", home / "dags" / "config" / "shops.yaml")),
         flows_folder=Path(env.get("RESTOCK_FLOWS", home / "dags" / "flows")),

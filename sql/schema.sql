@@ -79,6 +79,46 @@ BEGIN
     CALL open_stage(snapshot);
 END $$;
 
+CREATE FUNCTION public.credited_line(of_shop text, start_at timestamp with time zone, end_at timestamp with time zone, attribution_days double precision) RETURNS TABLE(order_id text, line_number integer, variant_id text, ordered_at timestamp with time zone, quantity numeric, amount numeric, currency text, message_id bigint, sent_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT
+        line.order_id,
+        line.line_number,
+        line.variant_id,
+        line.ordered_at,
+        line.quantity - line.returned_quantity,
+        line.amount - line.returned_amount,
+        line.currency,
+        alert.message_id,
+        alert.sent_at
+    FROM order_line AS line
+    CROSS JOIN LATERAL (
+        SELECT
+            message.message_id,
+            message.ended_at AS sent_at
+        FROM message
+        WHERE
+            message.shop_id = of_shop
+            AND message.profile_id = line.profile_id
+            AND message.variant_id = line.variant_id
+            AND message.purpose = 'back_in_stock'
+            AND message.state = 'sent'
+            AND NOT message.is_recorded_only
+            AND message.ended_at < line.ordered_at
+        ORDER BY message.ended_at DESC, message.message_id DESC
+        LIMIT 1
+    ) AS alert
+    WHERE
+        line.shop_id = of_shop
+        AND line.ordered_at >= start_at
+        AND line.ordered_at < end_at
+        AND extract(EPOCH FROM line.ordered_at - alert.sent_at) <= 86400 * attribution_days
+$$;
+
+COMMENT ON FUNCTION public.credited_line(of_shop text, start_at timestamp with time zone, end_at timestamp with time zone, attribution_days double precision) IS 'Order lines of a span with the one alert that each credits (SEMANTICS 9.4); specification:
+include/domain/attribution.py.';
+
 CREATE FUNCTION public.deferral_reason(restock_after timestamp with time zone, restocked_at timestamp with time zone, not_before timestamp with time zone, at_time timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS $$
@@ -216,6 +256,32 @@ $$;
 
 COMMENT ON FUNCTION public.minimum_of(of_rule_set bigint, of_shop text, of_variant text, otherwise bigint) IS 'The minimum inventory of one variant; call it only where the set has overrides.';
 
+CREATE FUNCTION public.note_late() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $_$
+BEGIN
+    EXECUTE format(
+        'INSERT INTO report_late (shop_id, happened_at)
+         SELECT DISTINCT written.shop_id, date_bin(''15 minutes'', written.%1$I, ''epoch'')
+         FROM written
+         JOIN report_progress AS progress ON progress.shop_id = written.shop_id
+         WHERE written.%1$I < progress.log_from', tg_argv[0]);
+    RETURN NULL;
+END $_$;
+
+COMMENT ON FUNCTION public.note_late() IS 'Logs when written rows happened that lie in days already built, by quarters of an hour, of which every time zone''s days
+consist; the argument names their time.';
+
+CREATE FUNCTION public.note_reopened() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO report_late (shop_id, happened_at) VALUES (OLD.shop_id, OLD.ended_at);
+    RETURN NULL;
+END $$;
+
+COMMENT ON FUNCTION public.note_reopened() IS 'A request that had ended is open again: the day of its end changes (SEMANTICS 1.6).';
+
 CREATE PROCEDURE public.open_stage(IN snapshot bigint)
     LANGUAGE plpgsql
     AS $$
@@ -256,6 +322,22 @@ CREATE FUNCTION public.queue_key(ordering text, seed text, is_first boolean, sub
 $$;
 
 COMMENT ON FUNCTION public.queue_key(ordering text, seed text, is_first boolean, subscribed_at timestamp with time zone, subscription_id bigint) IS 'What sorts a queue before the time of the request; ties are then by time and id (SEMANTICS 4.2).';
+
+CREATE FUNCTION public.spreadsheet_text(cell text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE WHEN left(cell, 1) IN ('=', '+', '-', '@', E'\t', E'\r', E'\n') THEN '''' || cell ELSE cell END
+$$;
+
+COMMENT ON FUNCTION public.spreadsheet_text(cell text) IS 'A text that no spreadsheet takes for a formula (SEMANTICS 9.2); specification: include/domain/text.py.';
+
+CREATE FUNCTION public.spreadsheet_time(moment timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT to_char(moment AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+$$;
+
+COMMENT ON FUNCTION public.spreadsheet_time(moment timestamp with time zone) IS 'A moment as ISO 8601 in UTC, to the second.';
 
 CREATE FUNCTION public.stage_name(snapshot bigint) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -618,6 +700,9 @@ CREATE TABLE public.message (
     parked_domain text COLLATE pg_catalog."C",
     approved_at timestamp with time zone,
     doubt_count smallint DEFAULT 0 NOT NULL,
+    report_run_id bigint,
+    recipient_id bigint,
+    CONSTRAINT a_report_has_a_run_and_a_recipient CHECK (((purpose = 'report'::text) = ((report_run_id IS NOT NULL) AND (recipient_id IS NOT NULL)))),
     CONSTRAINT message_purpose_check CHECK ((purpose = ANY (ARRAY['back_in_stock'::text, 'transactional'::text, 'marketing'::text, 'report'::text, 'confirm_request'::text, 'keep_request'::text]))),
     CONSTRAINT message_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'held'::text, 'sent'::text, 'failed'::text, 'skipped'::text]))),
     CONSTRAINT what_ended_has_a_time CHECK (((state = ANY (ARRAY['sent'::text, 'failed'::text, 'skipped'::text])) = (ended_at IS NOT NULL))),
@@ -638,6 +723,8 @@ COMMENT ON COLUMN public.message.parked_domain IS 'Set: waits, in its old order,
 COMMENT ON COLUMN public.message.approved_at IS 'Set: a person let it go then; a manual step holds it no more (SEMANTICS 7.3).';
 
 COMMENT ON COLUMN public.message.doubt_count IS 'How often nobody knew whether it was sent; after some times a person decides, since each may have arrived.';
+
+COMMENT ON CONSTRAINT a_report_has_a_run_and_a_recipient ON public.message IS 'A report goes to operators, not to shoppers.';
 
 CREATE TABLE public.send_rate (
     channel text NOT NULL,
@@ -698,6 +785,24 @@ COMMENT ON COLUMN public.variant_stock.declined_until IS 'Set: a person declined
 
 COMMENT ON COLUMN public.variant_stock.guard_reason IS 'Which guard keeps enough units from being a restock, with the figures (SEMANTICS 2.4, 2.5); NULL: none.';
 
+CREATE TABLE public.webhook_delivery (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    webhook_id text NOT NULL COLLATE pg_catalog."C",
+    delivery_id bigint NOT NULL,
+    topic text NOT NULL,
+    said jsonb NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    applied_at timestamp with time zone,
+    applied_count integer,
+    CONSTRAINT an_applied_one_says_how CHECK (((applied_at IS NULL) = (applied_count IS NULL)))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE public.webhook_delivery IS 'What platforms told us, each id once; only what is needed of a body. Remembered for a while after it was applied.';
+
+COMMENT ON COLUMN public.webhook_delivery.applied_count IS 'Levels and variants that it told of; 0: nothing known, nothing new, or overtaken by newer words.';
+
 CREATE VIEW public.due_time AS
  SELECT 'release'::text AS target,
     min(variant_stock.next_check_at) AS due_at
@@ -723,7 +828,12 @@ UNION ALL
                           WHERE ((message.channel = send_rate.channel) AND (message.parked_domain = send_rate.domain)))))), ( SELECT min(message.lease_until) AS min
                    FROM public.message
                   WHERE (message.state = 'sending'::text))) AS due_at) earliest)
-  WHERE ((earliest.due_at IS NOT NULL) AND ((channel.paused_at IS NULL) OR (channel.probe_at IS NOT NULL)));
+  WHERE ((earliest.due_at IS NOT NULL) AND ((channel.paused_at IS NULL) OR (channel.probe_at IS NOT NULL)))
+UNION ALL
+ SELECT 'webhooks'::text AS target,
+    min(webhook_delivery.received_at) AS due_at
+   FROM public.webhook_delivery
+  WHERE (webhook_delivery.applied_at IS NULL);
 
 COMMENT ON VIEW public.due_time IS 'When each Dag that is woken has something to do; NULL: nothing.';
 
@@ -880,6 +990,39 @@ ALTER TABLE public.metric ALTER COLUMN metric_id ADD GENERATED ALWAYS AS IDENTIT
     CACHE 1
 );
 
+CREATE TABLE public.operator_notice (
+    subject text NOT NULL COLLATE pg_catalog."C",
+    noticed_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.operator_notice IS 'When operators were last told of something that failed, so that they are not told every minute.';
+
+CREATE TABLE public.order_line (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    order_id text NOT NULL COLLATE pg_catalog."C",
+    line_number integer NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    profile_id bigint,
+    quantity numeric NOT NULL,
+    amount numeric NOT NULL,
+    currency text NOT NULL,
+    ordered_at timestamp with time zone NOT NULL,
+    returned_quantity numeric DEFAULT 0 NOT NULL,
+    returned_amount numeric DEFAULT 0 NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    CONSTRAINT no_more_comes_back_than_was_sold CHECK (((returned_quantity >= (0)::numeric) AND (returned_quantity <= quantity))),
+    CONSTRAINT order_line_currency_check CHECK ((currency ~ '^[A-Z]{3}$'::text)),
+    CONSTRAINT order_line_quantity_check CHECK ((quantity > (0)::numeric))
+);
+
+COMMENT ON TABLE public.order_line IS 'One line of an order, for attribution (SEMANTICS 9.4); what came back is subtracted.';
+
+COMMENT ON COLUMN public.order_line.profile_id IS 'Who bought; NULL: nobody whom Restock knows.';
+
+COMMENT ON COLUMN public.order_line.amount IS 'What the whole line costs, in its currency.';
+
+COMMENT ON CONSTRAINT no_more_comes_back_than_was_sold ON public.order_line IS 'A return belongs to what was bought.';
+
 CREATE TABLE public.presence_change (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     variant_id text NOT NULL COLLATE pg_catalog."C",
@@ -890,6 +1033,18 @@ CREATE TABLE public.presence_change (
 
 COMMENT ON TABLE public.presence_change IS 'History: a row where a full snapshot first lacked what the one before it had, or had it again (SEMANTICS 2.4). With
 stock_change it tells what every snapshot said, so that a late one can take its place among them (2.9).';
+
+CREATE TABLE public.price_change (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    observed_at timestamp with time zone NOT NULL,
+    price numeric,
+    compare_at_price numeric,
+    previous_price numeric,
+    previous_compare_at_price numeric
+);
+
+COMMENT ON TABLE public.price_change IS 'History of prices: a row where a known variant''s price or its former price became another.';
 
 CREATE TABLE public.privacy_request (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -1022,136 +1177,39 @@ CREATE TABLE public.report_activity (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     report_on date NOT NULL,
     variant_id text NOT NULL COLLATE pg_catalog."C",
-    title text,
     request_count bigint NOT NULL,
+    ended_count bigint NOT NULL,
+    waiting_count bigint NOT NULL,
     restock_count bigint NOT NULL,
     restocked_units bigint NOT NULL,
-    released_count bigint NOT NULL,
-    notified_count bigint NOT NULL,
-    skipped_count bigint NOT NULL
-);
-
-COMMENT ON TABLE public.report_activity IS 'Back-in-stock activity per variant and day of the shop.';
-
-CREATE TABLE public.report_batches (
-    shop_id text NOT NULL COLLATE pg_catalog."C",
-    batch_id bigint NOT NULL,
-    report_on date NOT NULL,
-    decided_at timestamp with time zone NOT NULL,
-    variant_id text NOT NULL COLLATE pg_catalog."C",
-    title text,
-    units bigint NOT NULL,
-    observed_at timestamp with time zone NOT NULL,
-    min_inventory bigint NOT NULL,
-    customers_per_unit text NOT NULL,
-    wait_minutes double precision NOT NULL,
-    waiting_count bigint NOT NULL,
-    in_flight_count bigint NOT NULL,
-    allowed_count bigint,
+    batch_count bigint NOT NULL,
     released_count bigint NOT NULL,
     notified_count bigint NOT NULL,
     skipped_count bigint NOT NULL,
-    next_release_at timestamp with time zone
+    order_count bigint NOT NULL,
+    ordered_units numeric NOT NULL,
+    revenue numeric NOT NULL
 );
 
-COMMENT ON TABLE public.report_batches IS 'Every batch with its inputs and what became of its people.';
+COMMENT ON TABLE public.report_activity IS 'Report: what happened per variant and day; see sql/reports/activity.sql.';
 
-CREATE TABLE public.report_queue (
+CREATE TABLE public.report_attribution (
     shop_id text NOT NULL COLLATE pg_catalog."C",
-    subscription_id bigint NOT NULL,
-    variant_id text COLLATE pg_catalog."C",
-    title text,
-    place bigint NOT NULL,
-    subscribed_at timestamp with time zone NOT NULL,
-    wanted_quantity integer NOT NULL,
-    channels text NOT NULL,
-    units bigint,
-    built_at timestamp with time zone NOT NULL,
-    product_id text COLLATE pg_catalog."C"
-);
-
-COMMENT ON TABLE public.report_queue IS 'Every waiting request with its place, as of built_at; no addresses.';
-
-COMMENT ON COLUMN public.report_queue.product_id IS 'Set: asked for any variant of this product; place is among those of its queue.';
-
-CREATE TABLE public.restock_event (
-    shop_id text NOT NULL COLLATE pg_catalog."C",
-    restock_event_id bigint NOT NULL,
+    report_on date NOT NULL,
+    order_id text NOT NULL COLLATE pg_catalog."C",
+    line_number integer NOT NULL,
     variant_id text NOT NULL COLLATE pg_catalog."C",
-    cycle integer NOT NULL,
-    opened_at timestamp with time zone NOT NULL,
-    units_before bigint,
-    units_after bigint NOT NULL,
-    snapshot_id bigint
+    ordered_at timestamp with time zone NOT NULL,
+    message_id bigint NOT NULL,
+    sent_at timestamp with time zone NOT NULL,
+    hours_to_order numeric NOT NULL,
+    quantity numeric NOT NULL,
+    amount numeric NOT NULL,
+    currency text NOT NULL,
+    attribution_days double precision NOT NULL
 );
 
-COMMENT ON TABLE public.restock_event IS 'A variant opened: enough units came back (SEMANTICS 2.5).';
-
-ALTER TABLE public.restock_event ALTER COLUMN restock_event_id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME public.restock_event_restock_event_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
-CREATE TABLE public.rule_override (
-    rule_set_id bigint NOT NULL,
-    entry_number integer NOT NULL,
-    scope text NOT NULL,
-    target text NOT NULL COLLATE pg_catalog."C",
-    shop_id text COLLATE pg_catalog."C",
-    priority integer NOT NULL,
-    rules jsonb NOT NULL,
-    precedence smallint GENERATED ALWAYS AS (
-CASE scope
-    WHEN 'shop'::text THEN 1
-    WHEN 'collection'::text THEN 2
-    WHEN 'product'::text THEN 3
-    ELSE 4
-END) STORED NOT NULL,
-    CONSTRAINT rule_override_scope_check CHECK ((scope = ANY (ARRAY['shop'::text, 'collection'::text, 'product'::text, 'variant'::text])))
-);
-
-COMMENT ON TABLE public.rule_override IS 'Rules of a set that hold for some variants only (SEMANTICS 4.9).';
-
-COMMENT ON COLUMN public.rule_override.shop_id IS 'NULL: every shop.';
-
-COMMENT ON COLUMN public.rule_override.rules IS 'Rule -> value, validated like the Variable of the same name.';
-
-CREATE TABLE public.rule_set (
-    rule_set_id bigint NOT NULL,
-    min_inventory bigint NOT NULL,
-    customers_per_unit bigint,
-    wait_minutes double precision NOT NULL,
-    rules jsonb NOT NULL,
-    created_at timestamp with time zone NOT NULL,
-    CONSTRAINT rule_set_customers_per_unit_check CHECK ((customers_per_unit >= 1)),
-    CONSTRAINT rule_set_min_inventory_check CHECK ((min_inventory >= 1)),
-    CONSTRAINT rule_set_wait_minutes_check CHECK ((wait_minutes > (0)::double precision))
-);
-
-COMMENT ON TABLE public.rule_set IS 'Validated rules as they stood; the newest is in force (SEMANTICS 4.9).';
-
-COMMENT ON COLUMN public.rule_set.customers_per_unit IS 'NULL: everyone who waits ("all").';
-
-COMMENT ON COLUMN public.rule_set.rules IS 'Every rule of the set, the columns before it included.';
-
-ALTER TABLE public.rule_set ALTER COLUMN rule_set_id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME public.rule_set_rule_set_id_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1
-);
-
-CREATE TABLE public.schema_migration (
-    name text NOT NULL,
-    checksum text NOT NULL,
-    applied_at timestamp with time zone DEFAULT now() NOT NULL
-);
+COMMENT ON TABLE public.report_attribution IS 'Report: order lines and the alert that each credits; see sql/reports/attribution.sql.';
 
 CREATE TABLE public.shop (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -1179,44 +1237,126 @@ COMMENT ON COLUMN public.shop.double_opt_in IS 'A request waits only once it was
 
 COMMENT ON COLUMN public.shop.preferred_channels IS 'The first of these that a person asked for and can be reached on is used; the others are the fallback (SEMANTICS 3.1).';
 
-CREATE TABLE public.snapshot (
+CREATE VIEW public.report_batches AS
+ SELECT batch.shop_id,
+    ((batch.decided_at AT TIME ZONE shop.time_zone))::date AS report_on,
+    batch.batch_id,
+    batch.decided_at,
+    batch.variant_id,
+    batch.units,
+    batch.observed_at,
+    batch.min_inventory,
+    COALESCE((batch.customers_per_unit)::text, 'all'::text) AS customers_per_unit,
+    batch.wait_minutes,
+    batch.waiting_count,
+    batch.in_flight_count,
+    batch.allowed_count,
+    batch.released_count,
+    batch.passed_count,
+    outcome.sent_count AS notified_count,
+    (batch.skipped_count + outcome.stopped_count) AS skipped_count,
+    outcome.first_sent_at,
+    outcome.last_sent_at,
+    batch.next_release_at
+   FROM ((public.batch
+     JOIN public.shop ON ((shop.shop_id = batch.shop_id)))
+     CROSS JOIN LATERAL ( SELECT count(*) FILTER (WHERE (message.state = 'sent'::text)) AS sent_count,
+            count(*) FILTER (WHERE (message.state = ANY (ARRAY['skipped'::text, 'failed'::text]))) AS stopped_count,
+            min(message.ended_at) FILTER (WHERE (message.state = 'sent'::text)) AS first_sent_at,
+            max(message.ended_at) FILTER (WHERE (message.state = 'sent'::text)) AS last_sent_at
+           FROM public.message
+          WHERE ((message.shop_id = batch.shop_id) AND (message.batch_id = batch.batch_id))) outcome)
+  WHERE (batch.state = 'released'::text);
+
+COMMENT ON VIEW public.report_batches IS 'Report: every batch and what became of its people; see sql/reports/batches.sql.';
+
+CREATE TABLE public.report_build (
+    report text NOT NULL COLLATE pg_catalog."C",
     shop_id text NOT NULL COLLATE pg_catalog."C",
-    snapshot_id bigint NOT NULL,
-    window_key text NOT NULL,
-    window_start timestamp with time zone,
-    window_end timestamp with time zone,
-    kind text NOT NULL,
-    state text NOT NULL,
-    source text NOT NULL,
-    observed_at timestamp with time zone NOT NULL,
-    row_count integer DEFAULT 0 NOT NULL,
-    reject_count integer DEFAULT 0 NOT NULL,
-    variant_count integer DEFAULT 0 NOT NULL,
-    zero_count integer DEFAULT 0 NOT NULL,
-    reason text,
-    accepted_reason text,
-    changed_count integer,
-    opened_count integer,
-    closed_count integer,
-    event_count integer,
-    loaded_at timestamp with time zone,
-    detected_at timestamp with time zone,
-    dated_at timestamp with time zone,
-    held_count integer,
-    CONSTRAINT a_rejected_one_says_why CHECK (((state <> 'rejected'::text) OR (reason IS NOT NULL))),
-    CONSTRAINT only_a_rejected_one_is_detected_never CHECK (((detected_at IS NULL) OR (state = 'complete'::text))),
-    CONSTRAINT snapshot_kind_check CHECK ((kind = ANY (ARRAY['full'::text, 'partial'::text]))),
-    CONSTRAINT snapshot_state_check CHECK ((state = ANY (ARRAY['loading'::text, 'complete'::text, 'rejected'::text])))
+    built_at timestamp with time zone NOT NULL,
+    day_count integer NOT NULL,
+    row_count bigint NOT NULL
 );
 
-COMMENT ON TABLE public.snapshot IS 'One read of a shop''s stock for a window (SEMANTICS 2.1).';
+COMMENT ON TABLE public.report_build IS 'The last build of each report: when, of how many days, with how many rows.';
 
-COMMENT ON COLUMN public.snapshot.dated_at IS 'What the feed says of its own age; an older one than before is refused (SEMANTICS 2.3).';
+CREATE TABLE public.report_data_quality (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_on date NOT NULL,
+    source text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    snapshot_count bigint NOT NULL,
+    complete_count bigint NOT NULL,
+    refused_count bigint NOT NULL,
+    accepted_count bigint NOT NULL,
+    row_count bigint NOT NULL,
+    rejected_row_count bigint NOT NULL,
+    changed_count bigint NOT NULL,
+    restock_count bigint NOT NULL,
+    held_count bigint NOT NULL,
+    late_count bigint NOT NULL,
+    late_changes_added bigint NOT NULL,
+    late_changes_moved bigint NOT NULL,
+    late_changes_removed bigint NOT NULL,
+    late_restocks_added bigint NOT NULL,
+    late_restocks_moved bigint NOT NULL,
+    late_restocks_removed bigint NOT NULL,
+    last_refusal text
+);
 
-COMMENT ON COLUMN public.snapshot.held_count IS 'Variants with enough units that a guard kept from being a restock.';
+COMMENT ON TABLE public.report_data_quality IS 'Report: what was pulled, refused and corrected; see sql/reports/data_quality.sql.';
 
-ALTER TABLE public.snapshot ALTER COLUMN snapshot_id ADD GENERATED ALWAYS AS IDENTITY (
-    SEQUENCE NAME public.snapshot_snapshot_id_seq
+CREATE TABLE public.report_deliverability (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_on date NOT NULL,
+    channel text NOT NULL COLLATE pg_catalog."C",
+    sent_count bigint NOT NULL,
+    recorded_count bigint NOT NULL,
+    failed_count bigint NOT NULL,
+    skipped_count bigint NOT NULL,
+    error_count bigint NOT NULL,
+    invalid_count bigint NOT NULL,
+    unsubscribed_count bigint NOT NULL,
+    complaint_count bigint NOT NULL
+);
+
+COMMENT ON TABLE public.report_deliverability IS 'Report: what became of messages per channel and day; see sql/reports/deliverability.sql.';
+
+CREATE TABLE public.report_demand (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    product_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    waiting_count bigint NOT NULL,
+    wanted_units bigint NOT NULL,
+    oldest_at timestamp with time zone NOT NULL,
+    units bigint NOT NULL,
+    price numeric,
+    waiting_value numeric,
+    buying_percent numeric,
+    lost_revenue numeric,
+    reorder_units bigint NOT NULL
+);
+
+COMMENT ON TABLE public.report_demand IS 'Report: who waits for what, as of the last build; see sql/reports/demand.sql.';
+
+CREATE TABLE public.report_due (
+    report text NOT NULL COLLATE pg_catalog."C",
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_on date NOT NULL
+);
+
+COMMENT ON TABLE public.report_due IS 'Days that a report has still to build; a build that fails leaves them for the next.';
+
+CREATE TABLE public.report_late (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    late_id bigint NOT NULL,
+    happened_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.report_late IS 'Moments whose days were built before this was known of them; emptied by the next build.';
+
+ALTER TABLE public.report_late ALTER COLUMN late_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.report_late_late_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -1224,75 +1364,42 @@ ALTER TABLE public.snapshot ALTER COLUMN snapshot_id ADD GENERATED ALWAYS AS IDE
     CACHE 1
 );
 
-CREATE TABLE public.staged_row (
-    snapshot_id bigint NOT NULL,
-    line_number bigint NOT NULL,
-    variant_id text NOT NULL COLLATE pg_catalog."C",
-    location_id text NOT NULL COLLATE pg_catalog."C",
-    quantity numeric NOT NULL,
-    product_id text COLLATE pg_catalog."C",
-    title text,
-    url text,
-    image_url text,
-    price numeric,
-    compare_at_price numeric,
-    collections text[] NOT NULL,
-    is_published boolean NOT NULL,
-    is_tracked boolean NOT NULL,
-    continue_selling boolean NOT NULL,
-    facts_checksum bigint GENERATED ALWAYS AS (hash_record_extended(ROW(product_id, title, url, image_url, price, compare_at_price, collections, is_published, is_tracked, continue_selling), (0)::bigint)) STORED NOT NULL
-)
-PARTITION BY LIST (snapshot_id);
-
-COMMENT ON TABLE public.staged_row IS 'The pattern of stages, always empty; within a load or detect a view of this name shows its own stage.';
-
-COMMENT ON COLUMN public.staged_row.facts_checksum IS 'Of all that a row says of its variant. Rows that differ have the same one by chance once in 2^64.';
-
-CREATE TABLE public.stock_change (
+CREATE TABLE public.report_part (
     shop_id text NOT NULL COLLATE pg_catalog."C",
-    variant_id text NOT NULL COLLATE pg_catalog."C",
-    location_id text NOT NULL COLLATE pg_catalog."C",
-    observed_at timestamp with time zone NOT NULL,
-    quantity numeric NOT NULL,
-    previous_quantity numeric,
-    snapshot_id bigint
+    report_run_id bigint NOT NULL,
+    kind text NOT NULL,
+    file_name text NOT NULL,
+    content bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT report_part_kind_check CHECK ((kind = ANY (ARRAY['chart'::text, 'csv'::text])))
 );
 
-COMMENT ON TABLE public.stock_change IS 'History: a row where a quantity differed from the observation before it.';
+COMMENT ON TABLE public.report_part IS 'Picture and file of a report mail until all its messages have ended.';
 
-CREATE UNLOGGED TABLE public.stock_difference (
-    snapshot_id bigint NOT NULL,
-    variant_id text NOT NULL COLLATE pg_catalog."C",
-    location_id text NOT NULL COLLATE pg_catalog."C",
-    quantity numeric NOT NULL,
-    previous_quantity numeric,
-    missed_count smallint NOT NULL,
-    previous_missed_count smallint DEFAULT 0 NOT NULL,
-    facts_checksum bigint,
-    has_other_stock boolean NOT NULL,
-    has_other_facts boolean NOT NULL
+CREATE TABLE public.report_progress (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    basis jsonb NOT NULL,
+    read_from timestamp with time zone NOT NULL,
+    log_from timestamp with time zone NOT NULL,
+    read_after_request bigint NOT NULL,
+    log_after_request bigint NOT NULL,
+    fence xid8,
+    CONSTRAINT what_is_not_read_again_is_logged CHECK ((read_from <= log_from))
 );
 
-COMMENT ON TABLE public.stock_difference IS 'Work table of one detect: what differs from the level. Empty outside its transaction.';
+COMMENT ON TABLE public.report_progress IS 'How far the days of a shop are built. The next build reads again what happened from read_from on; what happened earlier
+it must find in report_late. Whoever writes learns of a new log_from only after the commit that set it, so read_from
+follows one build later, once every transaction that may not have known it has ended.';
 
-CREATE TABLE public.stock_level (
-    shop_id text NOT NULL COLLATE pg_catalog."C",
-    variant_id text NOT NULL COLLATE pg_catalog."C",
-    location_id text NOT NULL COLLATE pg_catalog."C",
-    quantity numeric NOT NULL,
-    observed_at timestamp with time zone NOT NULL,
-    missed_count smallint DEFAULT 0 NOT NULL,
-    facts_checksum bigint
-)
-WITH (fillfactor='90');
+COMMENT ON COLUMN public.report_progress.basis IS 'What every day was built under; when it changes, all days are built again.';
 
-COMMENT ON TABLE public.stock_level IS 'Current quantity per variant and location; unchanged rows are not rewritten.';
+COMMENT ON COLUMN public.report_progress.log_from IS 'Who writes what happened before this also writes report_late.';
 
-COMMENT ON COLUMN public.stock_level.observed_at IS 'When this quantity was first seen; a newer full snapshot confirms it without a write.';
+COMMENT ON COLUMN public.report_progress.read_after_request IS 'Requests with a higher id are looked at: imports keep their old dates.';
 
-COMMENT ON COLUMN public.stock_level.missed_count IS 'Full snapshots in a row that did not contain it (SEMANTICS 2.4).';
+COMMENT ON COLUMN public.report_progress.fence IS 'Older transactions may not have known log_from; NULL: not known yet which, so none is taken to have ended.';
 
-COMMENT ON COLUMN public.stock_level.facts_checksum IS 'Of the staged row that `variant` repeats, the same at all its locations; NULL: not known, to be compared.';
+COMMENT ON CONSTRAINT what_is_not_read_again_is_logged ON public.report_progress IS 'There is no gap between the two.';
 
 CREATE TABLE public.subscription (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -1380,6 +1487,425 @@ COMMENT ON CONSTRAINT who_was_released_has_a_batch ON public.subscription IS 'wa
 
 COMMENT ON CONSTRAINT who_was_released_has_a_variant ON public.subscription IS 'Told of one variant, also when any would do.';
 
+CREATE VIEW public.report_queue AS
+ SELECT shop_id,
+    variant_id,
+    product_id,
+    row_number() OVER (PARTITION BY shop_id, variant_id,
+        CASE
+            WHEN (variant_id IS NULL) THEN product_id
+            ELSE NULL::text
+        END ORDER BY subscribed_at, subscription_id) AS place,
+    subscription_id,
+    subscribed_at,
+    wanted_quantity,
+    array_to_string(channels, ','::text) AS channels
+   FROM public.subscription
+  WHERE (state = 'waiting'::text);
+
+COMMENT ON VIEW public.report_queue IS 'Report: every waiting request with its place, now; see sql/reports/queue.sql.';
+
+CREATE TABLE public.report_recipient (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    recipient_id bigint NOT NULL,
+    report_subscription_id bigint NOT NULL,
+    address text NOT NULL,
+    address_key text NOT NULL COLLATE pg_catalog."C",
+    ended_at timestamp with time zone,
+    end_reason text,
+    CONSTRAINT report_recipient_end_reason_check CHECK ((end_reason = ANY (ARRAY['unsubscribed'::text, 'invalid_address'::text, 'removed'::text]))),
+    CONSTRAINT who_gets_no_report_any_more_says_why CHECK (((ended_at IS NULL) = (end_reason IS NULL)))
+);
+
+COMMENT ON TABLE public.report_recipient IS 'Who gets a report; who unsubscribed stays so, whatever a list says (SEMANTICS 10.2).';
+
+COMMENT ON CONSTRAINT who_gets_no_report_any_more_says_why ON public.report_recipient IS 'Only removed leads back.';
+
+ALTER TABLE public.report_recipient ALTER COLUMN recipient_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.report_recipient_recipient_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.restock_event (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    restock_event_id bigint NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    cycle integer NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    units_before bigint,
+    units_after bigint NOT NULL,
+    snapshot_id bigint
+);
+
+COMMENT ON TABLE public.restock_event IS 'A variant opened: enough units came back (SEMANTICS 2.5).';
+
+CREATE VIEW public.report_restocks AS
+ SELECT event.shop_id,
+    ((event.opened_at AT TIME ZONE shop.time_zone))::date AS report_on,
+    event.variant_id,
+    event.opened_at,
+    event.units_before,
+    event.units_after,
+    told.waiting_count,
+    told.batch_count,
+    told.notified_count,
+    told.first_batch_at,
+    told.first_sent_at,
+    round((EXTRACT(epoch FROM (told.first_sent_at - event.opened_at)) / (60)::numeric), 1) AS minutes_to_first_message
+   FROM (((public.restock_event event
+     JOIN public.shop ON ((shop.shop_id = event.shop_id)))
+     LEFT JOIN LATERAL ( SELECT later.opened_at
+           FROM public.restock_event later
+          WHERE ((later.shop_id = event.shop_id) AND (later.variant_id = event.variant_id) AND (later.cycle > event.cycle))
+          ORDER BY later.cycle
+         LIMIT 1) next ON (true))
+     CROSS JOIN LATERAL ( SELECT (array_agg(batch.waiting_count ORDER BY batch.decided_at, batch.batch_id))[1] AS waiting_count,
+            count(*) AS batch_count,
+            COALESCE(sum(outcome.sent_count), (0)::numeric) AS notified_count,
+            min(batch.decided_at) AS first_batch_at,
+            min(outcome.first_sent_at) AS first_sent_at
+           FROM (public.batch
+             CROSS JOIN LATERAL ( SELECT count(*) AS sent_count,
+                    min(message.ended_at) AS first_sent_at
+                   FROM public.message
+                  WHERE ((message.shop_id = batch.shop_id) AND (message.batch_id = batch.batch_id) AND (message.state = 'sent'::text))) outcome)
+          WHERE ((batch.shop_id = event.shop_id) AND (batch.variant_id = event.variant_id) AND (batch.state = 'released'::text) AND (batch.decided_at >= event.opened_at) AND (batch.decided_at < COALESCE(next.opened_at, 'infinity'::timestamp with time zone)))) told);
+
+COMMENT ON VIEW public.report_restocks IS 'Report: every restock and how soon somebody was told; see sql/reports/restocks.sql.';
+
+CREATE TABLE public.report_run (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_run_id bigint NOT NULL,
+    report_subscription_id bigint NOT NULL,
+    first_on date NOT NULL,
+    last_on date NOT NULL,
+    is_test boolean NOT NULL,
+    is_late boolean NOT NULL,
+    state text NOT NULL,
+    reason text,
+    mail jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT a_run_has_days CHECK ((first_on <= last_on)),
+    CONSTRAINT report_run_reason_check CHECK ((reason = ANY (ARRAY['empty'::text, 'condition'::text, 'no_recipient'::text]))),
+    CONSTRAINT report_run_state_check CHECK ((state = ANY (ARRAY['mailed'::text, 'skipped'::text]))),
+    CONSTRAINT what_was_not_mailed_says_why CHECK (((state = 'skipped'::text) = (reason IS NOT NULL)))
+);
+
+COMMENT ON TABLE public.report_run IS 'What became of a report subscription for a span of days; its messages say who got it.';
+
+COMMENT ON COLUMN public.report_run.mail IS 'Title, figures and notes as mailed: a message that goes again is the same.';
+
+COMMENT ON CONSTRAINT a_run_has_days ON public.report_run IS 'The last day is included.';
+
+COMMENT ON CONSTRAINT what_was_not_mailed_says_why ON public.report_run IS 'skipped(reason).';
+
+ALTER TABLE public.report_run ALTER COLUMN report_run_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.report_run_report_run_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.report_skips (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_on date NOT NULL,
+    subject text NOT NULL,
+    outcome text NOT NULL,
+    reason text NOT NULL COLLATE pg_catalog."C",
+    channel text NOT NULL COLLATE pg_catalog."C",
+    purpose text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    skipped_count bigint NOT NULL,
+    CONSTRAINT report_skips_outcome_check CHECK ((outcome = ANY (ARRAY['skipped'::text, 'failed'::text]))),
+    CONSTRAINT report_skips_subject_check CHECK ((subject = ANY (ARRAY['request'::text, 'message'::text])))
+);
+
+COMMENT ON TABLE public.report_skips IS 'Report: who and what was not told, by reason; see sql/reports/skips.sql.';
+
+CREATE TABLE public.report_subscription (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    report_subscription_id bigint NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    report text NOT NULL COLLATE pg_catalog."C",
+    frequency text NOT NULL,
+    send_at time without time zone NOT NULL,
+    time_zone text,
+    condition text,
+    attachment text NOT NULL,
+    has_chart boolean NOT NULL,
+    skips_empty boolean NOT NULL,
+    origin text NOT NULL,
+    state text NOT NULL,
+    active_since timestamp with time zone NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    CONSTRAINT an_ended_report_has_a_time CHECK (((state = 'ended'::text) = (ended_at IS NOT NULL))),
+    CONSTRAINT report_subscription_attachment_check CHECK ((attachment = ANY (ARRAY['csv'::text, 'none'::text]))),
+    CONSTRAINT report_subscription_frequency_check CHECK ((frequency = ANY (ARRAY['daily'::text, 'weekly'::text, 'monthly'::text]))),
+    CONSTRAINT report_subscription_origin_check CHECK ((origin = ANY (ARRAY['command'::text, 'variable'::text]))),
+    CONSTRAINT report_subscription_state_check CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text, 'ended'::text])))
+);
+
+COMMENT ON TABLE public.report_subscription IS 'A report that goes out by mail: active <-> paused -> ended (SEMANTICS 9.3).';
+
+COMMENT ON COLUMN public.report_subscription.time_zone IS 'NULL: the shop''s.';
+
+COMMENT ON COLUMN public.report_subscription.condition IS 'Set: a mail goes only for a period whose figures fulfil it.';
+
+COMMENT ON COLUMN public.report_subscription.origin IS 'Who keeps it: the commands, or the Variable restock_report_subscriptions.';
+
+COMMENT ON COLUMN public.report_subscription.active_since IS 'Periods that were due before are not sent, also after a pause.';
+
+COMMENT ON CONSTRAINT an_ended_report_has_a_time ON public.report_subscription IS 'ended is an end.';
+
+ALTER TABLE public.report_subscription ALTER COLUMN report_subscription_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.report_subscription_report_subscription_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.report_watchdog (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    subject text NOT NULL COLLATE pg_catalog."C",
+    amount bigint NOT NULL,
+    since_at timestamp with time zone NOT NULL,
+    found_at timestamp with time zone NOT NULL,
+    detail text NOT NULL
+);
+
+COMMENT ON TABLE public.report_watchdog IS 'What needs a person, as of the last look; see sql/reports/watchdog.sql (SEMANTICS 9.5).';
+
+COMMENT ON COLUMN public.report_watchdog.since_at IS 'Since when it is so, as far as is known.';
+
+COMMENT ON COLUMN public.report_watchdog.found_at IS 'When it was first found.';
+
+ALTER TABLE public.restock_event ALTER COLUMN restock_event_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.restock_event_restock_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.rule_override (
+    rule_set_id bigint NOT NULL,
+    entry_number integer NOT NULL,
+    scope text NOT NULL,
+    target text NOT NULL COLLATE pg_catalog."C",
+    shop_id text COLLATE pg_catalog."C",
+    priority integer NOT NULL,
+    rules jsonb NOT NULL,
+    precedence smallint GENERATED ALWAYS AS (
+CASE scope
+    WHEN 'shop'::text THEN 1
+    WHEN 'collection'::text THEN 2
+    WHEN 'product'::text THEN 3
+    ELSE 4
+END) STORED NOT NULL,
+    CONSTRAINT rule_override_scope_check CHECK ((scope = ANY (ARRAY['shop'::text, 'collection'::text, 'product'::text, 'variant'::text])))
+);
+
+COMMENT ON TABLE public.rule_override IS 'Rules of a set that hold for some variants only (SEMANTICS 4.9).';
+
+COMMENT ON COLUMN public.rule_override.shop_id IS 'NULL: every shop.';
+
+COMMENT ON COLUMN public.rule_override.rules IS 'Rule -> value, validated like the Variable of the same name.';
+
+CREATE TABLE public.rule_set (
+    rule_set_id bigint NOT NULL,
+    min_inventory bigint NOT NULL,
+    customers_per_unit bigint,
+    wait_minutes double precision NOT NULL,
+    rules jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT rule_set_customers_per_unit_check CHECK ((customers_per_unit >= 1)),
+    CONSTRAINT rule_set_min_inventory_check CHECK ((min_inventory >= 1)),
+    CONSTRAINT rule_set_wait_minutes_check CHECK ((wait_minutes > (0)::double precision))
+);
+
+COMMENT ON TABLE public.rule_set IS 'Validated rules as they stood; the newest is in force (SEMANTICS 4.9).';
+
+COMMENT ON COLUMN public.rule_set.customers_per_unit IS 'NULL: everyone who waits ("all").';
+
+COMMENT ON COLUMN public.rule_set.rules IS 'Every rule of the set, the columns before it included.';
+
+ALTER TABLE public.rule_set ALTER COLUMN rule_set_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.rule_set_rule_set_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.schema_migration (
+    name text NOT NULL,
+    checksum text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+CREATE TABLE public.snapshot (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    snapshot_id bigint NOT NULL,
+    window_key text NOT NULL,
+    window_start timestamp with time zone,
+    window_end timestamp with time zone,
+    kind text NOT NULL,
+    state text NOT NULL,
+    source text NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    row_count integer DEFAULT 0 NOT NULL,
+    reject_count integer DEFAULT 0 NOT NULL,
+    variant_count integer DEFAULT 0 NOT NULL,
+    zero_count integer DEFAULT 0 NOT NULL,
+    reason text,
+    accepted_reason text,
+    changed_count integer,
+    opened_count integer,
+    closed_count integer,
+    event_count integer,
+    loaded_at timestamp with time zone,
+    detected_at timestamp with time zone,
+    dated_at timestamp with time zone,
+    held_count integer,
+    is_delivery boolean DEFAULT false NOT NULL,
+    CONSTRAINT a_delivery_is_partial CHECK (((NOT is_delivery) OR (kind = 'partial'::text))),
+    CONSTRAINT a_rejected_one_says_why CHECK (((state <> 'rejected'::text) OR (reason IS NOT NULL))),
+    CONSTRAINT only_a_rejected_one_is_detected_never CHECK (((detected_at IS NULL) OR (state = 'complete'::text))),
+    CONSTRAINT snapshot_kind_check CHECK ((kind = ANY (ARRAY['full'::text, 'partial'::text]))),
+    CONSTRAINT snapshot_state_check CHECK ((state = ANY (ARRAY['loading'::text, 'complete'::text, 'rejected'::text])))
+);
+
+COMMENT ON TABLE public.snapshot IS 'One read of a shop''s stock for a window (SEMANTICS 2.1).';
+
+COMMENT ON COLUMN public.snapshot.dated_at IS 'What the feed says of its own age; an older one than before is refused (SEMANTICS 2.3).';
+
+COMMENT ON COLUMN public.snapshot.held_count IS 'Variants with enough units that a guard kept from being a restock.';
+
+COMMENT ON COLUMN public.snapshot.is_delivery IS 'Came by webhook: it says nothing of what it does not contain, while a pull confirms the rest as it was.';
+
+COMMENT ON CONSTRAINT a_delivery_is_partial ON public.snapshot IS 'No webhook tells the whole stock.';
+
+ALTER TABLE public.snapshot ALTER COLUMN snapshot_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.snapshot_snapshot_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.staged_row (
+    snapshot_id bigint NOT NULL,
+    line_number bigint NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    location_id text NOT NULL COLLATE pg_catalog."C",
+    quantity numeric,
+    product_id text COLLATE pg_catalog."C",
+    title text,
+    url text,
+    image_url text,
+    price numeric,
+    compare_at_price numeric,
+    collections text[],
+    is_published boolean NOT NULL,
+    is_tracked boolean NOT NULL,
+    continue_selling boolean NOT NULL,
+    inventory_item_id text COLLATE pg_catalog."C",
+    reported_at timestamp with time zone,
+    facts_checksum bigint GENERATED ALWAYS AS (hash_record_extended(ROW(product_id, title, url, image_url, price, compare_at_price, collections, is_published, is_tracked, continue_selling, inventory_item_id), (0)::bigint)) STORED NOT NULL
+)
+PARTITION BY LIST (snapshot_id);
+
+COMMENT ON TABLE public.staged_row IS 'The pattern of stages, always empty; within a load or detect a view of this name shows its own stage.';
+
+COMMENT ON COLUMN public.staged_row.quantity IS 'NULL: the row says nothing of the stock, only of the variant.';
+
+COMMENT ON COLUMN public.staged_row.collections IS 'NULL: the row says nothing of them.';
+
+COMMENT ON COLUMN public.staged_row.reported_at IS 'When the platform last changed the quantity, where it tells.';
+
+COMMENT ON COLUMN public.staged_row.facts_checksum IS 'Of all that a row says of its variant. Rows that differ have the same one by chance once in 2^64.';
+
+CREATE TABLE public.stock_change (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    location_id text NOT NULL COLLATE pg_catalog."C",
+    observed_at timestamp with time zone NOT NULL,
+    quantity numeric NOT NULL,
+    previous_quantity numeric,
+    snapshot_id bigint
+);
+
+COMMENT ON TABLE public.stock_change IS 'History: a row where a quantity differed from the observation before it.';
+
+CREATE UNLOGGED TABLE public.stock_difference (
+    snapshot_id bigint NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    location_id text NOT NULL COLLATE pg_catalog."C",
+    quantity numeric NOT NULL,
+    previous_quantity numeric,
+    missed_count smallint NOT NULL,
+    previous_missed_count smallint DEFAULT 0 NOT NULL,
+    facts_checksum bigint,
+    has_other_stock boolean NOT NULL,
+    has_other_facts boolean NOT NULL
+);
+
+COMMENT ON TABLE public.stock_difference IS 'Work table of one detect: what differs from the level. Empty outside its transaction.';
+
+CREATE TABLE public.stock_drift (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    snapshot_id bigint NOT NULL,
+    since timestamp with time zone NOT NULL,
+    level_count bigint NOT NULL,
+    drifted_count bigint NOT NULL,
+    drifted_units numeric NOT NULL,
+    CONSTRAINT stock_drift_check CHECK (((drifted_count >= 0) AND (drifted_count <= level_count))),
+    CONSTRAINT stock_drift_drifted_units_check CHECK ((drifted_units >= (0)::numeric))
+);
+
+COMMENT ON TABLE public.stock_drift IS 'How far a full snapshot was from what partial ones had since the full one before: what they had missed.';
+
+CREATE TABLE public.stock_level (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    location_id text NOT NULL COLLATE pg_catalog."C",
+    quantity numeric NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    missed_count smallint DEFAULT 0 NOT NULL,
+    facts_checksum bigint
+)
+WITH (fillfactor='90');
+
+COMMENT ON TABLE public.stock_level IS 'Current quantity per variant and location; unchanged rows are not rewritten.';
+
+COMMENT ON COLUMN public.stock_level.observed_at IS 'When this quantity was first seen; a newer full snapshot confirms it without a write.';
+
+COMMENT ON COLUMN public.stock_level.missed_count IS 'Full snapshots in a row that did not contain it (SEMANTICS 2.4).';
+
+COMMENT ON COLUMN public.stock_level.facts_checksum IS 'Of the staged row that `variant` repeats, the same at all its locations; NULL: not known, to be compared.';
+
+CREATE TABLE public.stock_report (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    location_id text NOT NULL COLLATE pg_catalog."C",
+    reported_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.stock_report IS 'The newest time at which a partial snapshot spoke of a level, until a newer full one: older words are no news.';
+
 ALTER TABLE public.subscription ALTER COLUMN subscription_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.subscription_subscription_id_seq
     START WITH 1
@@ -1422,10 +1948,16 @@ CREATE TABLE public.variant (
     is_tracked boolean DEFAULT true NOT NULL,
     continue_selling boolean DEFAULT false NOT NULL,
     first_seen_at timestamp with time zone NOT NULL,
-    changed_at timestamp with time zone NOT NULL
+    changed_at timestamp with time zone NOT NULL,
+    inventory_item_id text COLLATE pg_catalog."C",
+    reported_at timestamp with time zone
 );
 
 COMMENT ON TABLE public.variant IS 'The sellable unit and what messages say about it (SEMANTICS 1.1).';
+
+COMMENT ON COLUMN public.variant.inventory_item_id IS 'What the platform calls its stock, where that has an id of its own.';
+
+COMMENT ON COLUMN public.variant.reported_at IS 'The platform''s time of the newest webhook that described it: older ones are no news.';
 
 CREATE TABLE public.variant_change (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -1438,6 +1970,23 @@ CREATE TABLE public.variant_change (
 
 COMMENT ON TABLE public.variant_change IS 'History: a row where it changed whether a variant may be announced; without one it is published, tracked and not sold
 when out of stock (SEMANTICS 1.3, 1.4).';
+
+ALTER TABLE public.webhook_delivery ALTER COLUMN delivery_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.webhook_delivery_delivery_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.webhook_key (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    secret text NOT NULL,
+    stored_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.webhook_key IS 'What a shop''s platform signs its webhooks with, copied from the Connection by each pull.';
 
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT a_key_is_a_sentence_said_once UNIQUE (shop_id, message_key);
@@ -1535,11 +2084,25 @@ COMMENT ON CONSTRAINT one_event_per_opening ON public.restock_event IS 'Judged a
 ALTER TABLE ONLY public.rule_override
     ADD CONSTRAINT one_override_per_target UNIQUE NULLS NOT DISTINCT (rule_set_id, scope, target, shop_id);
 
+ALTER TABLE ONLY public.report_recipient
+    ADD CONSTRAINT one_recipient_per_address UNIQUE (shop_id, report_subscription_id, address_key);
+
+COMMENT ON CONSTRAINT one_recipient_per_address ON public.report_recipient IS 'Nobody gets a report twice.';
+
 ALTER TABLE ONLY public.snapshot
     ADD CONSTRAINT one_snapshot_per_window UNIQUE (shop_id, window_key);
 
+ALTER TABLE ONLY public.operator_notice
+    ADD CONSTRAINT operator_notice_pkey PRIMARY KEY (subject);
+
+ALTER TABLE ONLY public.order_line
+    ADD CONSTRAINT order_line_pkey PRIMARY KEY (shop_id, order_id, line_number);
+
 ALTER TABLE ONLY public.presence_change
     ADD CONSTRAINT presence_change_pkey PRIMARY KEY (shop_id, variant_id, location_id, observed_at);
+
+ALTER TABLE ONLY public.price_change
+    ADD CONSTRAINT price_change_pkey PRIMARY KEY (shop_id, variant_id, observed_at);
 
 ALTER TABLE ONLY public.privacy_request
     ADD CONSTRAINT privacy_request_pkey PRIMARY KEY (shop_id, privacy_request_id);
@@ -1559,11 +2122,47 @@ ALTER TABLE ONLY public.release_decision
 ALTER TABLE ONLY public.report_activity
     ADD CONSTRAINT report_activity_pkey PRIMARY KEY (shop_id, report_on, variant_id);
 
-ALTER TABLE ONLY public.report_batches
-    ADD CONSTRAINT report_batches_pkey PRIMARY KEY (shop_id, batch_id);
+ALTER TABLE ONLY public.report_attribution
+    ADD CONSTRAINT report_attribution_pkey PRIMARY KEY (shop_id, report_on, order_id, line_number);
 
-ALTER TABLE ONLY public.report_queue
-    ADD CONSTRAINT report_queue_pkey PRIMARY KEY (shop_id, subscription_id);
+ALTER TABLE ONLY public.report_build
+    ADD CONSTRAINT report_build_pkey PRIMARY KEY (report, shop_id);
+
+ALTER TABLE ONLY public.report_data_quality
+    ADD CONSTRAINT report_data_quality_pkey PRIMARY KEY (shop_id, report_on, source, kind);
+
+ALTER TABLE ONLY public.report_deliverability
+    ADD CONSTRAINT report_deliverability_pkey PRIMARY KEY (shop_id, report_on, channel);
+
+ALTER TABLE ONLY public.report_demand
+    ADD CONSTRAINT report_demand_pkey PRIMARY KEY (shop_id, product_id, variant_id);
+
+ALTER TABLE ONLY public.report_due
+    ADD CONSTRAINT report_due_pkey PRIMARY KEY (report, shop_id, report_on);
+
+ALTER TABLE ONLY public.report_late
+    ADD CONSTRAINT report_late_pkey PRIMARY KEY (shop_id, late_id);
+
+ALTER TABLE ONLY public.report_part
+    ADD CONSTRAINT report_part_pkey PRIMARY KEY (shop_id, report_run_id, kind);
+
+ALTER TABLE ONLY public.report_progress
+    ADD CONSTRAINT report_progress_pkey PRIMARY KEY (shop_id);
+
+ALTER TABLE ONLY public.report_recipient
+    ADD CONSTRAINT report_recipient_pkey PRIMARY KEY (shop_id, recipient_id);
+
+ALTER TABLE ONLY public.report_run
+    ADD CONSTRAINT report_run_pkey PRIMARY KEY (shop_id, report_run_id);
+
+ALTER TABLE ONLY public.report_skips
+    ADD CONSTRAINT report_skips_pkey PRIMARY KEY (shop_id, report_on, subject, outcome, reason, channel, purpose, variant_id);
+
+ALTER TABLE ONLY public.report_subscription
+    ADD CONSTRAINT report_subscription_pkey PRIMARY KEY (shop_id, report_subscription_id);
+
+ALTER TABLE ONLY public.report_watchdog
+    ADD CONSTRAINT report_watchdog_pkey PRIMARY KEY (shop_id, kind, subject);
 
 ALTER TABLE ONLY public.restock_event
     ADD CONSTRAINT restock_event_pkey PRIMARY KEY (shop_id, restock_event_id);
@@ -1589,8 +2188,14 @@ ALTER TABLE ONLY public.snapshot
 ALTER TABLE ONLY public.stock_change
     ADD CONSTRAINT stock_change_pkey PRIMARY KEY (shop_id, variant_id, location_id, observed_at);
 
+ALTER TABLE ONLY public.stock_drift
+    ADD CONSTRAINT stock_drift_pkey PRIMARY KEY (shop_id, snapshot_id);
+
 ALTER TABLE ONLY public.stock_level
     ADD CONSTRAINT stock_level_pkey PRIMARY KEY (shop_id, variant_id, location_id);
+
+ALTER TABLE ONLY public.stock_report
+    ADD CONSTRAINT stock_report_pkey PRIMARY KEY (shop_id, variant_id, location_id);
 
 ALTER TABLE ONLY public.subscription
     ADD CONSTRAINT subscription_pkey PRIMARY KEY (shop_id, subscription_id);
@@ -1607,6 +2212,12 @@ ALTER TABLE ONLY public.variant
 ALTER TABLE ONLY public.variant_stock
     ADD CONSTRAINT variant_stock_pkey PRIMARY KEY (shop_id, variant_id);
 
+ALTER TABLE ONLY public.webhook_delivery
+    ADD CONSTRAINT webhook_delivery_pkey PRIMARY KEY (shop_id, webhook_id);
+
+ALTER TABLE ONLY public.webhook_key
+    ADD CONSTRAINT webhook_key_pkey PRIMARY KEY (shop_id);
+
 CREATE INDEX batch_by_run ON public.batch USING btree (run_id);
 
 CREATE INDEX batch_by_time ON public.batch USING btree (shop_id, decided_at);
@@ -1616,6 +2227,8 @@ CREATE INDEX batch_by_variant ON public.batch USING btree (shop_id, variant_id, 
 CREATE INDEX bundle_component_by_component ON public.bundle_component USING btree (shop_id, component_variant_id);
 
 CREATE INDEX catalog_detail_by_sku ON public.catalog_detail USING btree (shop_id, sku) WHERE (sku IS NOT NULL);
+
+CREATE INDEX delivery_attempt_by_time ON public.delivery_attempt USING btree (shop_id, attempted_at);
 
 CREATE INDEX enrolment_due ON public.enrolment USING btree (flow_name, step_id, due_at) WHERE (state = 'active'::text);
 
@@ -1628,6 +2241,8 @@ CREATE INDEX message_by_batch ON public.message USING btree (shop_id, batch_id, 
 CREATE INDEX message_by_end ON public.message USING btree (shop_id, ended_at) WHERE (ended_at IS NOT NULL);
 
 CREATE INDEX message_by_person ON public.message USING btree (shop_id, profile_id, channel, ended_at) WHERE (state = ANY (ARRAY['sent'::text, 'failed'::text]));
+
+CREATE INDEX message_by_report ON public.message USING btree (shop_id, report_run_id) WHERE (report_run_id IS NOT NULL);
 
 CREATE INDEX message_by_subscription ON public.message USING btree (shop_id, subscription_id) WHERE (subscription_id IS NOT NULL);
 
@@ -1647,6 +2262,10 @@ CREATE INDEX message_sending ON public.message USING btree (shop_id, profile_id,
 
 CREATE INDEX message_waiting_for_stock ON public.message USING btree (shop_id) WHERE ((state = 'queued'::text) AND (reason = 'stale_stock'::text));
 
+CREATE UNIQUE INDEX one_mail_per_period ON public.report_run USING btree (shop_id, report_subscription_id, first_on, last_on) WHERE (NOT is_test);
+
+COMMENT ON INDEX public.one_mail_per_period IS 'A retried, cleared or backfilled run mails once (SEMANTICS 9.3).';
+
 CREATE UNIQUE INDEX one_open_alert_per_subject ON public.alert USING btree (kind, subject) WHERE (ended_at IS NULL);
 
 CREATE UNIQUE INDEX one_open_proposal_per_variant ON public.batch USING btree (shop_id, variant_id) WHERE (state = 'proposed'::text);
@@ -1659,7 +2278,17 @@ CREATE UNIQUE INDEX one_open_request_per_person_and_variant ON public.subscripti
 
 COMMENT ON INDEX public.one_open_request_per_person_and_variant IS 'Asking twice is one place in the queue (SEMANTICS 3.3).';
 
+CREATE UNIQUE INDEX one_report_per_name ON public.report_subscription USING btree (shop_id, name) WHERE (state <> 'ended'::text);
+
+COMMENT ON INDEX public.one_report_per_name IS 'A name means one subscription; an ended one leaves its name free.';
+
+CREATE INDEX order_line_by_buyer ON public.order_line USING btree (shop_id, profile_id, variant_id, ordered_at) WHERE (profile_id IS NOT NULL);
+
+CREATE INDEX order_line_by_time ON public.order_line USING btree (shop_id, ordered_at);
+
 CREATE INDEX presence_change_by_time ON public.presence_change USING btree (shop_id, observed_at);
+
+CREATE INDEX price_change_by_time ON public.price_change USING btree (shop_id, observed_at);
 
 CREATE UNIQUE INDEX profile_by_email ON public.profile USING btree (shop_id, email_key) WHERE (email_key IS NOT NULL);
 
@@ -1667,11 +2296,15 @@ CREATE UNIQUE INDEX profile_by_external_id ON public.profile USING btree (shop_i
 
 CREATE UNIQUE INDEX profile_by_phone ON public.profile USING btree (shop_id, phone) WHERE (phone IS NOT NULL);
 
-CREATE INDEX report_batches_by_day ON public.report_batches USING btree (shop_id, report_on);
+CREATE INDEX report_activity_by_variant ON public.report_activity USING btree (shop_id, variant_id, report_on);
 
 CREATE INDEX restock_event_by_time ON public.restock_event USING btree (shop_id, opened_at);
 
+CREATE INDEX snapshot_by_time ON public.snapshot USING btree (shop_id, observed_at);
+
 CREATE INDEX snapshot_newest ON public.snapshot USING btree (shop_id, kind, observed_at DESC) WHERE (state = 'complete'::text);
+
+CREATE INDEX snapshot_pulled ON public.snapshot USING btree (shop_id, observed_at DESC) WHERE ((detected_at IS NOT NULL) AND (NOT is_delivery));
 
 CREATE INDEX snapshot_refused ON public.snapshot USING btree (shop_id, observed_at) WHERE (state = 'rejected'::text);
 
@@ -1685,7 +2318,11 @@ COMMENT ON INDEX public.subscription_by_age IS 'Finds what may expire; nearly fr
 
 CREATE INDEX subscription_by_batch ON public.subscription USING btree (shop_id, batch_id) WHERE (batch_id IS NOT NULL);
 
+CREATE INDEX subscription_by_end ON public.subscription USING btree (shop_id, ended_at) WHERE (state = ANY (ARRAY['skipped'::text, 'cancelled'::text, 'expired'::text]));
+
 CREATE INDEX subscription_by_person ON public.subscription USING btree (shop_id, profile_id, variant_id);
+
+CREATE INDEX subscription_by_time ON public.subscription USING btree (shop_id, subscribed_at);
 
 CREATE INDEX subscription_covered ON public.subscription USING btree (shop_id, covered_by) WHERE (covered_by IS NOT NULL);
 
@@ -1696,6 +2333,10 @@ CREATE INDEX subscription_in_flight ON public.subscription USING btree (shop_id,
 CREATE INDEX subscription_queue ON public.subscription USING btree (shop_id, variant_id, subscribed_at, subscription_id) WHERE (state = 'waiting'::text);
 
 CREATE INDEX subscription_unconfirmed ON public.subscription USING btree (created_at) WHERE (state = 'unconfirmed'::text);
+
+CREATE INDEX suppression_by_time ON public.suppression USING btree (shop_id, suppressed_at);
+
+CREATE INDEX variant_by_inventory_item ON public.variant USING btree (shop_id, inventory_item_id) WHERE (inventory_item_id IS NOT NULL);
 
 CREATE INDEX variant_by_product ON public.variant USING btree (shop_id, product_id, variant_id) WHERE (product_id IS NOT NULL);
 
@@ -1708,6 +2349,30 @@ CREATE INDEX variant_stock_guarded ON public.variant_stock USING btree (shop_id,
 CREATE INDEX variant_stock_held ON public.variant_stock USING btree (shop_id, hold_reason) WHERE (hold_reason IS NOT NULL);
 
 CREATE INDEX variant_stock_unconfirmed ON public.variant_stock USING btree (shop_id, variant_id) WHERE ((confirmations > 0) AND (NOT is_open));
+
+CREATE INDEX webhook_delivery_applied ON public.webhook_delivery USING btree (shop_id, applied_at) WHERE (applied_at IS NOT NULL);
+
+CREATE INDEX webhook_delivery_waiting ON public.webhook_delivery USING btree (shop_id, delivery_id) WHERE (applied_at IS NULL);
+
+CREATE TRIGGER changed_events AFTER UPDATE ON public.restock_event REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('opened_at');
+
+CREATE TRIGGER changed_orders AFTER UPDATE ON public.order_line REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('ordered_at');
+
+CREATE TRIGGER changed_snapshots AFTER UPDATE ON public.snapshot REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('observed_at');
+
+CREATE TRIGGER late_events AFTER INSERT ON public.restock_event REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('opened_at');
+
+CREATE TRIGGER late_orders AFTER INSERT ON public.order_line REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('ordered_at');
+
+CREATE TRIGGER late_snapshots AFTER INSERT ON public.snapshot REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('observed_at');
+
+CREATE TRIGGER moved_orders AFTER UPDATE ON public.order_line REFERENCING OLD TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('ordered_at');
+
+CREATE TRIGGER removed_events AFTER DELETE ON public.restock_event REFERENCING OLD TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('opened_at');
+
+CREATE TRIGGER removed_orders AFTER DELETE ON public.order_line REFERENCING OLD TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('ordered_at');
+
+CREATE TRIGGER reopened_requests AFTER UPDATE OF ended_at ON public.subscription FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION public.note_reopened();
 
 ALTER TABLE ONLY public.api_key
     ADD CONSTRAINT api_key_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
@@ -1760,6 +2425,9 @@ ALTER TABLE ONLY public.message_feedback
 ALTER TABLE ONLY public.metric
     ADD CONSTRAINT metric_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
+ALTER TABLE ONLY public.order_line
+    ADD CONSTRAINT order_line_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
 ALTER TABLE ONLY public.privacy_request
     ADD CONSTRAINT privacy_request_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
@@ -1768,6 +2436,21 @@ ALTER TABLE ONLY public.profile
 
 ALTER TABLE ONLY public.rejected_row
     ADD CONSTRAINT rejected_row_shop_id_snapshot_id_fkey FOREIGN KEY (shop_id, snapshot_id) REFERENCES public.snapshot(shop_id, snapshot_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY public.report_part
+    ADD CONSTRAINT report_part_shop_id_report_run_id_fkey FOREIGN KEY (shop_id, report_run_id) REFERENCES public.report_run(shop_id, report_run_id);
+
+ALTER TABLE ONLY public.report_progress
+    ADD CONSTRAINT report_progress_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
+ALTER TABLE ONLY public.report_recipient
+    ADD CONSTRAINT report_recipient_shop_id_report_subscription_id_fkey FOREIGN KEY (shop_id, report_subscription_id) REFERENCES public.report_subscription(shop_id, report_subscription_id);
+
+ALTER TABLE ONLY public.report_run
+    ADD CONSTRAINT report_run_shop_id_report_subscription_id_fkey FOREIGN KEY (shop_id, report_subscription_id) REFERENCES public.report_subscription(shop_id, report_subscription_id);
+
+ALTER TABLE ONLY public.report_subscription
+    ADD CONSTRAINT report_subscription_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
 ALTER TABLE ONLY public.rule_override
     ADD CONSTRAINT rule_override_rule_set_id_fkey FOREIGN KEY (rule_set_id) REFERENCES public.rule_set(rule_set_id) ON DELETE CASCADE;
@@ -1778,8 +2461,14 @@ ALTER TABLE ONLY public.send_rate
 ALTER TABLE ONLY public.snapshot
     ADD CONSTRAINT snapshot_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
+ALTER TABLE ONLY public.stock_drift
+    ADD CONSTRAINT stock_drift_shop_id_snapshot_id_fkey FOREIGN KEY (shop_id, snapshot_id) REFERENCES public.snapshot(shop_id, snapshot_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.subscription
     ADD CONSTRAINT subscription_shop_id_batch_id_fkey FOREIGN KEY (shop_id, batch_id) REFERENCES public.batch(shop_id, batch_id);
 
 ALTER TABLE ONLY public.subscription
     ADD CONSTRAINT subscription_shop_id_profile_id_fkey FOREIGN KEY (shop_id, profile_id) REFERENCES public.profile(shop_id, profile_id);
+
+ALTER TABLE ONLY public.webhook_key
+    ADD CONSTRAINT webhook_key_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);

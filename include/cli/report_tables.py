@@ -1,37 +1,130 @@
-"""`restock reports`: report tables and CSV files."""
+"""`restock reports`: report tables and files."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.table import Table
 
 from include.cli.parts import command_group, console, open_database, present
 from include.errors import ConfigurationError
 from include.settings import load_settings
 
-reports = command_group("Report tables and CSV files.")
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from include.services.report_plan import ReportShop
+
+reports = command_group("Report tables and files; docs/reports.md says what is in them.")
+
+ReportName = Annotated[str | None, typer.Argument(metavar="[NAME]", help="A report; all without one.")]
+FirstDay = Annotated[datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")]
+LastDay = Annotated[datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")]
+OneShop = Annotated[str | None, typer.Option("--shop", help="A shop; all without one.")]
 
 
 @reports.command("build")
 def reports_build(
-    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First day.")],
-    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last day.")],
+    name: ReportName = None,
+    first: FirstDay = None,
+    last: LastDay = None,
+    shop_id: OneShop = None,
+    full: Annotated[bool, typer.Option("--full", help="Build every day from the first one on.")] = False,
 ) -> None:
-    """Build the report tables of some days again and write their CSV files."""
-    from include.services.reports import REPORTS, build_report, export_report
+    """Build what is new since the last build, and the days from --from to --to again."""
+    from include.services.report_build import build_report
+    from include.services.report_plan import list_report_shops, note_due_days
 
-    settings = load_settings()
-    first_on, last_on = _days(first, last)
-    folder = Path(settings.artefact_url)
-    with open_database(settings) as engine:
-        for name in REPORTS:
-            build_report(engine, name, first_on, last_on, present())
-            rows = export_report(engine, name, first_on, last_on, folder)
-            console.print(f"{name}: {rows} rows in {folder}")
+    days, now = _days(first, last), present()
+    with open_database() as engine:
+        for shop in list_report_shops(engine, now, shop_id):
+            note_due_days(engine, shop, now, days, full)
+        for known in _names(name):
+            built = build_report(engine, known, now, shop_id)
+            console.print(f"{known}: days built {built['days']}, rows {built['rows']:,}")
 
 
-def _days(first: datetime, last: datetime) -> tuple[date, date]:
+@reports.command("export")
+def reports_export(
+    name: ReportName = None,
+    first: FirstDay = None,
+    last: LastDay = None,
+    shop_id: OneShop = None,
+    form: Annotated[str, typer.Option("--format", help="csv or parquet.")] = "csv",
+    bom: Annotated[
+        bool, typer.Option("--bom", help="CSV for spreadsheets that take it for another encoding.")
+    ] = False,
+) -> None:
+    """Write reports as files with a manifest each; yesterday's without days."""
+    from upath import UPath
+
+    from include.services.report_export import ExportOptions, export_report, require_format
+    from include.services.report_plan import list_report_shops
+
+    days, now = _days(first, last), present()
+    options, root = ExportOptions(require_format(form), bom), UPath(load_settings().artefact_url)
+    with open_database() as engine:
+        for shop in list_report_shops(engine, now, shop_id):
+            span = days or _yesterday(shop, now)
+            for known in _names(name):
+                written = export_report(engine, shop, known, *span, root, now, options)
+                console.print(f"{root / shop.shop_id / written.file}: rows {written.row_count:,}")
+
+
+@reports.command("list")
+def reports_list(name: ReportName = None, shop_id: OneShop = None) -> None:
+    """The reports that there are, when each was built last, and the files that lie in the store."""
+    from upath import UPath
+
+    from include.reports.definition import find_report
+    from include.services.report_export import list_exports
+    from include.services.report_plan import list_report_shops
+
+    root = UPath(load_settings().artefact_url)
+    with open_database() as engine:
+        _show_builds(engine, list(_names(name)))
+        for shop in list_report_shops(engine, present(), shop_id):
+            for manifest in list_exports(root, shop.shop_id):
+                if name in (None, manifest.report):
+                    console.print(f"{root / shop.shop_id / manifest.file}: rows {manifest.row_count:,}")
+    if name is not None:
+        for column, meaning in find_report(name).columns.items():
+            console.print(f"  {column}: {meaning}", markup=False)
+
+
+def _show_builds(engine: "Engine", names: list[str]) -> None:
+    from include.reports.definition import find_report
+    from include.services.report_build import list_builds
+
+    built = list_builds(engine)
+    table = Table("report", "one row per", "last built")
+    for name in names:
+        known = [f"{row.shop_id}: {row.built_at:%Y-%m-%d %H:%M}Z" for row in built if row.report == name]
+        state = ", ".join(known) or ("not yet" if find_report(name).is_built else "always current")
+        table.add_row(name, find_report(name).grain, state)
+    console.print(table)
+
+
+def _names(name: str | None) -> Iterable[str]:
+    from include.domain.report_days import REPORTS
+    from include.reports.definition import find_report
+
+    return REPORTS if name is None else (find_report(name).name,)
+
+
+def _yesterday(shop: "ReportShop", now: datetime) -> tuple[date, date]:
+    from include.domain.report_days import DAY
+
+    day = now.astimezone(shop.zone).date() - DAY
+    return day, day
+
+
+def _days(first: datetime | None, last: datetime | None) -> tuple[date, date] | None:
+    if first is None and last is None:
+        return None
+    if first is None or last is None:
+        raise ConfigurationError("Give both --from and --to, such as --from 2026-03-01 --to 2026-03-31.")
     if first > last:
         raise ConfigurationError(f"--from {first.date()} is after --to {last.date()}.")
     return first.date(), last.date()

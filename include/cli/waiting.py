@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from include.cli.parts import ShopId, command_group, console, open_database, present, register_shop_of_file
-from include.errors import ConfigurationError, RowRejected
+from include.errors import ConfigurationError, NotFound, RowRejected
 
 subscriptions = command_group("Waiting lists.")
 ANSWERS = {
@@ -164,9 +164,15 @@ def subscriptions_keep(token: str) -> None:
 
 
 def unsubscribe_by_token(token: str) -> None:
-    """Honour the token of a message's unsubscribe link."""
+    """Honour the token of a message's unsubscribe link, a shopper's or that of a report."""
+    from include.services.report_subscriptions import unsubscribe_recipient
     from include.services.requests import unsubscribe
 
     with open_database() as engine:
-        is_new = unsubscribe(engine, token, present())
-    console.print("Nothing more is sent to this address." if is_new else "It was unsubscribed before.")
+        try:
+            is_new = unsubscribe(engine, token, present())
+            done = "Nothing more is sent to this address."
+        except NotFound:
+            is_new = unsubscribe_recipient(engine, token, present())
+            done = "This report is not sent to this address any more."
+    console.print(done if is_new else "It was unsubscribed before.")

@@ -42,6 +42,11 @@ def find_query(name: str) -> TextClause:
     return blocks[block]
 
 
+def parameter_names(name: str) -> frozenset[str]:
+    """The parameters that a block takes."""
+    return frozenset(find_query(name)._bindparams)
+
+
 def query_names() -> tuple[str, ...]:
     """Every block of every context, for tests that prepare them all."""
     return tuple(f"{context}.{block}" for context in sorted(_contexts()) for block in _load_context(context))

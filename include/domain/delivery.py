@@ -11,7 +11,7 @@ MOST_CONSECUTIVE_ERRORS = 5
 MOST_REFUSED_ADDRESSES = 10
 FIRST_PROBE = timedelta(seconds=30)
 LONGEST_PROBE = timedelta(minutes=15)
-PRIORITIES = {"transactional": 1, "back_in_stock": 5, "marketing": 7}
+PRIORITIES = {"transactional": 1, "back_in_stock": 5, "marketing": 7, "report": 8}
 TEMPLATE_RETRY = timedelta(minutes=15)
 
 SMALLEST_CLAIM = 50

@@ -27,6 +27,12 @@ def _read_json(value: Any) -> Any:
     return json.loads(value or "{}") if isinstance(value, str) else value
 
 
+def _read_list(value: Any) -> Any:
+    return (
+        tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    )
+
+
 Count = Annotated[int, Field(ge=1, le=10_000)]
 Rate = Annotated[float, Field(gt=0, le=1_000_000)]
 Domain = Annotated[str, StringConstraints(pattern=r"^[^\sA-Z@]+\.[^\sA-Z@]+$", max_length=253)]
@@ -191,6 +197,41 @@ class RuleSet(VariantRules):
     )
     above_frequency_cap: Literal["wait", "skip"] = rule(
         "wait", "'wait' or 'skip'", "What a message does that is above frequency_cap."
+    )
+    report_domains: Annotated[tuple[Domain, ...], BeforeValidator(_read_list)] = rule(
+        (),
+        "empty (any) or domains in lower case such as shop.example, agency.example",
+        "Domains of addresses that reports may be mailed to.",
+    )
+    watchdog_waiting_above: int = rule(
+        1_000,
+        "a whole number from 1",
+        "People waiting for one variant above which the watchdog names it.",
+        ge=1,
+        le=10**9,
+    )
+    notice_pause_minutes: float = rule(
+        60.0,
+        "a number of minutes from 0 to 10080",
+        "Operators are told of failures of one Dag at most once in so many minutes.",
+        ge=0,
+        le=10_080,
+    )
+
+    attribution_days: float = rule(
+        5.0,
+        "a number of days above 0, up to 365",
+        "An order credits the last alert about what was bought when it follows within these days. A change counts "
+        "every past day again.",
+        gt=0,
+        le=365,
+    )
+    export_keep_days: int = rule(
+        90,
+        "a whole number from 0 (for ever) to 3650",
+        "Days after which an exported report file is removed.",
+        ge=0,
+        le=3650,
     )
 
     @field_validator("still_wanted_days", mode="after")

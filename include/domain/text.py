@@ -1,6 +1,6 @@
 """Text that leaves in a spreadsheet."""
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def neutralize_formula(text: str) -> str:

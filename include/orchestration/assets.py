@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from airflow.sdk import Asset, AssetAlias, AssetWatcher
 
 from include.domain.flow import Flow
-from include.domain.wake import DISPATCH, RELEASE, flow_target
+from include.domain.wake import DISPATCH, RELEASE, WEBHOOKS, flow_target
 from include.flows.definition import BrokenFlow
 from include.orchestration.wake import DueTrigger
 
@@ -17,6 +17,7 @@ RELEASED_PEOPLE = Asset("restock/released_people")
 OUTBOX = Asset("restock/outbox")
 SENT_MESSAGES = Asset("restock/sent_messages")
 REPORT_FILES = Asset("restock/report_files")
+REPORT_TABLES = AssetAlias("restock/report_tables")
 
 # Through an alias a task emits events only for the targets that it adds, not for all on every success.
 MISSED_WAKE_UPS = AssetAlias("restock_due/missed")
@@ -33,7 +34,12 @@ def stock_asset(shop_id: str) -> Asset:
     return Asset(f"restock/stock/{shop_id}")
 
 
+def report_asset(name: str) -> Asset:
+    """One report's table; a run that built it adds an event through REPORT_TABLES."""
+    return Asset(f"restock/report/{name}")
+
+
 def due_assets(flows: Iterable[Flow | BrokenFlow]) -> dict[str, Asset]:
     """The due asset of every target that has a Dag."""
-    targets = [RELEASE, DISPATCH, *(flow_target(flow.name) for flow in flows)]
+    targets = [RELEASE, DISPATCH, WEBHOOKS, *(flow_target(flow.name) for flow in flows)]
     return {target: due_asset(target) for target in targets}

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from include.catalog.base import ShopConnection
     from include.messaging.senders.sms import SmsAccount
     from include.messaging.senders.smtp_session import Security, SmtpSettings
+    from include.services.operators import Operators
 
 DATABASE = "restock_db"
 MAIL = "restock_smtp"
 SMS = "restock_sms"
+OPERATORS = "restock_operators"
+SLACK = "restock_slack"
 
 
 @contextmanager
@@ -56,9 +59,12 @@ def smtp_settings() -> "SmtpSettings":
     Extra `security` is none, starttls or tls; without it, Airflow's own
     switches `disable_ssl` and `disable_tls` are honoured, and port 465 means tls.
     """
+    return _smtp_settings_of(_require(MAIL, "an e-mail account (type SMTP, with from_email in its extra)"))
+
+
+def _smtp_settings_of(connection: Connection) -> "SmtpSettings":
     from include.messaging.senders.smtp import SmtpSettings
 
-    connection = _require(MAIL, "an e-mail account (type SMTP, with from_email in its extra)")
     extra = connection.extra_dejson
     security = extra.get("security") or _security_of(connection.port, extra)
     if not extra.get("from_email"):
@@ -111,19 +117,67 @@ def sms_account() -> "SmsAccount | None":
 
 def shop_connection(conn_id: str | None) -> "ShopConnection | None":
     """Host and credentials of a shop; None for a shop that names no Connection."""
-    from include.catalog.base import ShopConnection
-
     if conn_id is None:
         return None
-    connection = _require(conn_id, "the host and login of a shop; shops.yaml names it")
+    return _shop_connection_of(_require(conn_id, "the host and login of a shop; shops.yaml names it"))
+
+
+async def find_shop_connection(conn_id: str | None) -> "ShopConnection | None":
+    """The same inside the triggerer, whose event loop must not be blocked."""
+    return _shop_connection_of(await Connection.async_get(conn_id)) if conn_id is not None else None
+
+
+def _shop_connection_of(connection: Connection) -> "ShopConnection":
+    from include.catalog.base import ShopConnection
+
     return ShopConnection.from_parts(
-        conn_id,
+        connection.conn_id,
         schema=connection.schema,
         host=connection.host,
         port=connection.port,
         login=connection.login,
         password=connection.password,
         extra=connection.extra_dejson,
+    )
+
+
+def operators() -> "Operators":
+    """How operators are told of failures: nobody, unless `restock_operators` or `restock_slack` exist."""
+    return _operators_of({name: _find(name) for name in _OF_OPERATORS})
+
+
+async def find_operators() -> "Operators":
+    """The same inside the triggerer."""
+    found: dict[str, Connection | None] = {}
+    for name in _OF_OPERATORS:
+        try:
+            found[name] = await Connection.async_get(name)
+        except (AirflowNotFoundException, AirflowRuntimeError):
+            found[name] = None
+    return _operators_of(found)
+
+
+_OF_OPERATORS = (OPERATORS, MAIL, SLACK, DATABASE)
+
+
+def _operators_of(found: dict[str, Connection | None]) -> "Operators":
+    from include.services.operators import Operators
+
+    named, mail, slack, database = (found[name] for name in _OF_OPERATORS)
+    to = named.extra_dejson.get("to", []) if named else []
+    return Operators(
+        to=tuple([to] if isinstance(to, str) else to),
+        account=_smtp_settings_of(mail) if mail and to else None,
+        slack_url=_webhook_of(slack) if slack else None,
+        database_url=_url_of(database) if database else load_settings().database_url,
+    )
+
+
+def _webhook_of(connection: Connection) -> str:
+    """Slack's own Connections hold the host and the secret rest apart; the whole URL as a password works too."""
+    secret, host = connection.password or "", connection.host or "https://hooks.slack.com/services"
+    return (
+        secret if secret.startswith(("https://", "http://")) else f"{host.rstrip('/')}/{secret.lstrip('/')}"
     )
 
 

@@ -5,8 +5,12 @@ from typing import Any
 
 from airflow.sdk import Context, RetryDecision, RetryPolicy
 from airflow.sdk.configuration import conf
+from airflow.sdk.definitions.callback import AsyncCallback
+from airflow.sdk.definitions.deadline import DeadlineAlert, DeadlineReference
 
 from include.errors import RestockError, TemporaryError
+from include.orchestration.metrics import count_result
+from include.orchestration.notify import TellOperators
 
 TAG = "restock"
 
@@ -40,6 +44,17 @@ DEFAULT_ARGS: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=5),
     "retry_policy": ReactToErrorClass(),
     "execution_timeout": timedelta(hours=1),
+    "on_failure_callback": TellOperators(),
+    "on_success_callback": count_result,
+}
+
+# A run that waits or works for longer is told to operators, by the first tag of its Dag.
+DEADLINES = {
+    "sync": (
+        timedelta(hours=1),
+        "The stock of this shop is not read yet: soon it is stale, and then nobody is told.",
+    ),
+    "dispatch": (timedelta(minutes=15), "Messages leave slowly, or not at all."),
 }
 
 
@@ -51,7 +66,16 @@ def dag_defaults(*tags: str) -> dict[str, Any]:
         "catchup": False,
         "max_active_runs": 1,
         "tags": [TAG, *tags],
+        "deadline": _deadline(tags[0]),
     }
+
+
+def _deadline(kind: str) -> DeadlineAlert | None:
+    if kind not in DEADLINES:
+        return None
+    interval, what = DEADLINES[kind]
+    callback = AsyncCallback(TellOperators, {"what": what})
+    return DeadlineAlert(DeadlineReference.DAGRUN_QUEUED_AT, interval, callback)
 
 
 def channel_pool(channel: str) -> str:

@@ -3,6 +3,8 @@
 from datetime import datetime
 from typing import Any, Protocol
 
+from sqlalchemy import Engine
+
 from include.messaging.address import Mailbox
 from include.messaging.message_id import derive_message_id
 from include.messaging.render.library import TemplateLibrary
@@ -11,6 +13,7 @@ from include.messaging.senders.base import Envelope
 from include.messaging.sms_segments import MOST_SEGMENTS, SmsTooLong, count_segments
 from include.services.links import Links, Purpose
 from include.services.outbox import Delivery
+from include.services.report_compose import ReportComposer
 
 ACTIONS: dict[str, Purpose] = {"confirm_request": "confirm", "keep_request": "keep"}
 
@@ -27,12 +30,13 @@ def composer_for(
     delivery: Delivery,
     mailbox: Mailbox,
     templates: TemplateLibrary,
+    engine: Engine,
     intake_url: str | None = None,
 ) -> Composer:
     """The composer of a channel; for SMS the mailbox's address is the number that they come from."""
     if channel == "SMS":
         return SmsComposer(delivery, mailbox, templates)
-    return MailComposer(delivery, mailbox, templates, intake_url)
+    return MailComposer(delivery, mailbox, templates, engine, intake_url)
 
 
 class SmsComposer:
@@ -61,6 +65,7 @@ class MailComposer:
         delivery: Delivery,
         mailbox: Mailbox,
         templates: TemplateLibrary,
+        engine: Engine,
         intake_url: str | None = None,
     ) -> None:
         self._mailbox = mailbox
@@ -68,9 +73,12 @@ class MailComposer:
         self._identity = delivery.identity
         self._domain = mailbox.address.rpartition("@")[2]
         self._links = Links(delivery.link_secret, mailbox.address, intake_url)
+        self._reports = ReportComposer(engine, delivery.identity, mailbox, templates, self._links)
 
     def compose(self, row: Any, now: datetime) -> Envelope:
         """See Composer."""
+        if row.purpose == "report":
+            return self._reports.compose(row, now)
         key = f"{row.shop_id}/{row.message_key}"
         unsubscribe_url = self._links.link_for("unsubscribe", row.shop_id, row.profile_id)
         context = _context(row) | {"unsubscribe_url": unsubscribe_url} | self._links_of_request(row)

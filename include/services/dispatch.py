@@ -63,7 +63,7 @@ class _Run:
         self._lane = lane
         self._delivery = read_delivery(lane.engine)
         self._composer = composer_for(
-            lane.channel, self._delivery, lane.mailbox, lane.templates, lane.intake_url
+            lane.channel, self._delivery, lane.mailbox, lane.templates, lane.engine, lane.intake_url
         )
         self._rules = RuleSet()
         self._claim_size = FIRST_CLAIM

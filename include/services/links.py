@@ -11,13 +11,13 @@ from sqlalchemy import Connection
 from include.db.queries import run_query
 from include.errors import NotFound
 
-Purpose = Literal["unsubscribe", "cancel", "confirm", "keep"]
+Purpose = Literal["unsubscribe", "cancel", "confirm", "keep", "unsubscribe_report"]
 LINK_PATH = "/l"
-PURPOSES: tuple[Purpose, ...] = ("unsubscribe", "cancel", "confirm", "keep")
+PURPOSES: tuple[Purpose, ...] = ("unsubscribe", "cancel", "confirm", "keep", "unsubscribe_report")
 
 
 def sign_token(link_secret: str, purpose: Purpose, shop_id: str, target_id: int) -> str:
-    """A token for a person (unsubscribe) or a request (all others)."""
+    """A token for a person (unsubscribe), a recipient of reports (unsubscribe_report) or a request (all others)."""
     return str(URLSafeSerializer(link_secret, salt=purpose).dumps([shop_id, target_id]))
 
 
@@ -50,10 +50,12 @@ class Links:
         token = self.sign(purpose, shop_id, target_id)
         return f"{self._door}{purpose}/{token}" if self._door else f"{self._mailto}{purpose}%20{token}"
 
-    def ways_to_unsubscribe(self, shop_id: str, profile_id: int) -> tuple[str, ...]:
+    def ways_to_unsubscribe(
+        self, shop_id: str, target_id: int, purpose: Purpose = "unsubscribe"
+    ) -> tuple[str, ...]:
         """What List-Unsubscribe holds: the door's link first, and always an address to write to."""
-        mailto = f"{self._mailto}unsubscribe%20{self.sign('unsubscribe', shop_id, profile_id)}"
-        return (self.link_for("unsubscribe", shop_id, profile_id), mailto) if self._door else (mailto,)
+        mailto = f"{self._mailto}{purpose}%20{self.sign(purpose, shop_id, target_id)}"
+        return (self.link_for(purpose, shop_id, target_id), mailto) if self._door else (mailto,)
 
     def sign(self, purpose: Purpose, shop_id: str, target_id: int) -> str:
         """The token."""

@@ -74,13 +74,10 @@ def mark_sent(
 ) -> None:
     """Sent, also when the message is somebody else's by now: it left, and that is what counts."""
     if sent:
-        run_query(
-            connection,
-            "mark.sent",
-            **columns([key for key, _ in sent]),
-            sent_at=copy_array([moment.isoformat() for _, moment in sent]),
-            is_recorded_only=is_recorded_only,
-        )
+        keys = columns([key for key, _ in sent])
+        sent_at = copy_array([moment.isoformat() for _, moment in sent])
+        run_query(connection, "mark.sent", **keys, sent_at=sent_at, is_recorded_only=is_recorded_only)
+        run_query(connection, "mark.note_late_sent", shop_ids=keys["shop_ids"], sent_at=sent_at)
 
 
 def cancel_held(connection: Connection, key: Key, now: datetime) -> None:
@@ -118,6 +115,7 @@ def _requeue(connection: Connection, lane: str, later: list[Later]) -> None:
 def _suppress(connection: Connection, keys: list[Key], reason: str, now: datetime) -> None:
     if keys:
         run_query(connection, "mark.suppress_recipients", **columns(keys), reason=reason, now=now)
+        run_query(connection, "report_mail.refuse_recipients", **columns(keys), reason=reason, now=now)
 
 
 def record_attempts(connection: Connection, attempts: Sequence[tuple[Key, Outcome]], now: datetime) -> None:

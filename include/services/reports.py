@@ -1,64 +1,32 @@
-"""Report tables for a span of days, and their CSV files (SEMANTICS 9.1, 9.2)."""
+"""The rows of a report, for whatever shows them: charts, mails, pages (SEMANTICS 9.2)."""
 
-import io
-from collections import Counter
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Engine
 
-from include.catalog.archive import StorePath
-from include.db.queries import run_query
-from include.errors import NotFound
-from include.reports.csv_file import write_csv
-
-REPORTS = ("activity", "queue", "batches")
-ROWS_TOGETHER = 5_000
+from include.reports.definition import find_report
+from include.services.report_build import run_block, span_parameters
+from include.services.report_plan import list_report_shops
 
 
-def build_reports(
-    engine: Engine, start: datetime, end: datetime, artefact_root: StorePath, now: datetime
-) -> dict[str, int]:
-    """Build and export every report for the days that `[start, end)` touches; rows by report.
+def report_rows(
+    engine: Engine,
+    shop_id: str,
+    name: str,
+    first_on: date,
+    last_on: date,
+    now: datetime,
+    most: int | None = None,
+) -> list[dict[str, Any]]:
+    """The rows of some days as dictionaries, in the report's order, at most `most`; raises NotFound.
 
-    The day before is built again too: west of UTC a shop's day ends after the interval that bears its date.
+    For what people look at. A file of millions of rows is written by `export_report`.
     """
-    counts: Counter[str] = Counter()
-    for day in _days(start - timedelta(days=1), end):
-        for name in REPORTS:
-            build_report(engine, name, day, day, now)
-            counts[name] += export_report(engine, name, day, day, artefact_root)
-    return dict(counts)
-
-
-def build_report(engine: Engine, name: str, first_on: date, last_on: date, now: datetime) -> None:
-    """Build the days of one report again from the raw tables; called twice, the second changes nothing."""
-    _require(name)
-    with engine.begin() as connection:
-        run_query(connection, f"{name}.delete_days", first_on=first_on, last_on=last_on)
-        moment = {"now": now} if name == "queue" else {}
-        run_query(connection, f"{name}.build_days", first_on=first_on, last_on=last_on, **moment)
-
-
-def export_report(engine: Engine, name: str, first_on: date, last_on: date, artefact_root: StorePath) -> int:
-    """Write the days of a report as `<name>_<first>[_<last>].csv`; the rows written."""
-    _require(name)
-    artefact_root.mkdir(parents=True, exist_ok=True)
-    span = f"{first_on}" if first_on == last_on else f"{first_on}_{last_on}"
-    with (
-        engine.connect().execution_options(yield_per=ROWS_TOGETHER) as connection,
-        (artefact_root / f"{name}_{span}.csv").open("wb") as raw,
-        io.TextIOWrapper(raw, encoding="utf-8", newline="") as target,
-    ):
-        selected: Any = run_query(connection, f"{name}.select_days", first_on=first_on, last_on=last_on)
-        return write_csv(target, list(selected.keys()), selected)
-
-
-def _days(start: datetime, end: datetime) -> list[date]:
-    last_on = max(start, end - timedelta(microseconds=1)).date()
-    return [start.date() + timedelta(days=count) for count in range((last_on - start.date()).days + 1)]
-
-
-def _require(name: str) -> None:
-    if name not in REPORTS:
-        raise NotFound(f"No report is called '{name}'. There are: {', '.join(REPORTS)}.")
+    find_report(name)
+    (shop,) = list_report_shops(engine, now, shop_id)
+    with engine.connect().execution_options(stream_results=True) as connection:
+        given = span_parameters(connection, shop, first_on, last_on)
+        selected = run_block(connection, f"{name}.select_days", given)
+        rows = selected.fetchall() if most is None else selected.fetchmany(most)
+        return [dict(row._mapping) for row in rows]

@@ -22,7 +22,9 @@ WITH claimed AS MATERIALIZED (
             message.lane,
             message.due_at,
             message.attempt_count,
-            message.approved_at
+            message.approved_at,
+            message.report_run_id,
+            message.recipient_id
         FROM message
         WHERE message.shop_id = given.shop_id AND message.message_id = given.message_id
         LIMIT 1
@@ -39,7 +41,7 @@ freshness AS MATERIALIZED (
             FROM snapshot
             WHERE
                 snapshot.shop_id = shop.shop_id
-                AND snapshot.kind = 'full'
+                AND NOT snapshot.is_delivery
                 AND snapshot.state = 'complete'
                 AND snapshot.detected_at IS NOT NULL
         ) AS full_at,
@@ -63,10 +65,12 @@ shrunk AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT message.message_id AS first_beyond_id
         FROM message
+        JOIN subscription USING (shop_id, subscription_id)
         WHERE
             message.shop_id = batch.shop_id
             AND message.batch_id = batch.batch_id
             AND message.state <> 'skipped'
+            AND subscription.state <> 'cancelled'
         ORDER BY message.message_id
         OFFSET greatest(0, stock.units * batch.customers_per_unit - batch.in_flight_count)
         LIMIT 1
@@ -88,6 +92,8 @@ SELECT
     claimed.variant_id,
     claimed.profile_id,
     claimed.subscription_id,
+    claimed.report_run_id,
+    claimed.recipient_id,
     claimed.attempt_count,
     subscription.state AS request_state,
     subscription.batch_id IS NOT DISTINCT FROM claimed.batch_id AS is_of_last_batch,
@@ -95,8 +101,12 @@ SELECT
     CASE WHEN flow.is_registered THEN step.status WHEN NOT flow.is_registered THEN 'draft' END AS step_status,
     claimed.approved_at IS NOT NULL AS is_approved,
     claimed.profile_id IS NOT NULL AND profile.profile_id IS NULL AS is_profile_deleted,
-    CASE claimed.channel WHEN 'SMS' THEN profile.phone ELSE profile.email END AS address,
-    suppression.reason AS suppressed_for,
+    CASE
+        WHEN claimed.channel = 'SMS' THEN profile.phone
+        WHEN claimed.recipient_id IS NULL THEN profile.email
+        ELSE recipient.address
+    END AS address,
+    coalesce(suppression.reason, recipient.end_reason) AS suppressed_for,
     (
         SELECT consent.state
         FROM consent
@@ -153,6 +163,8 @@ LEFT JOIN suppression
         suppression.shop_id = profile.shop_id
         AND suppression.channel = claimed.channel
         AND suppression.address_key = CASE claimed.channel WHEN 'SMS' THEN profile.phone ELSE profile.email_key END
+LEFT JOIN report_recipient AS recipient
+    ON recipient.shop_id = claimed.shop_id AND recipient.recipient_id = claimed.recipient_id
 LEFT JOIN subscription
     ON subscription.shop_id = claimed.shop_id AND subscription.subscription_id = claimed.subscription_id
 LEFT JOIN batch ON batch.shop_id = claimed.shop_id AND batch.batch_id = claimed.batch_id

@@ -38,6 +38,17 @@ WHERE
     AND sent.purpose = 'back_in_stock'
     AND subscription.state = 'released';
 
+-- name: note_late_sent
+-- Messages found to have been sent on days that reports have built: these days are built again. A statement of its own,
+-- since it must see what was published before its transaction wrote anything.
+INSERT INTO report_late (shop_id, happened_at)
+SELECT DISTINCT
+    delivered.shop_id,
+    date_bin('15 minutes', delivered.sent_at, 'epoch')
+FROM unnest(CAST(:shop_ids AS text[]), CAST(:sent_at AS timestamptz[])) AS delivered (shop_id, sent_at)
+JOIN report_progress AS progress ON progress.shop_id = delivered.shop_id
+WHERE delivered.sent_at < progress.log_from;
+
 -- name: skipped
 -- Not sent, each with its reason.
 UPDATE message

@@ -29,8 +29,8 @@ WITH given AS (
     SELECT DISTINCT ON (request.profile_id, request.product_id)
         request.profile_id,
         request.product_id,
-        request.channels,
-        request.wanted_quantity,
+        string_agg(request.channels, ',') OVER theirs AS channels,
+        last_value(request.wanted_quantity) OVER theirs AS wanted_quantity,
         request.locale,
         request.subscribed_at,
         request.proof
@@ -40,6 +40,11 @@ WITH given AS (
         CAST(:proofs AS jsonb[])
     ) WITH ORDINALITY
         AS request (profile_id, product_id, channels, wanted_quantity, locale, subscribed_at, proof, position)
+    WINDOW theirs AS (
+        PARTITION BY request.profile_id, request.product_id
+        ORDER BY request.subscribed_at, request.position
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    )
     ORDER BY request.profile_id, request.product_id, request.subscribed_at, request.position
 ),
 
@@ -95,7 +100,12 @@ written AS (
         :shop_id,
         product_id,
         profile_id,
-        string_to_array(channels, ','),
+        ARRAY(
+            SELECT channel
+            FROM string_to_table(channels, ',') WITH ORDINALITY AS asked_for (channel, position)
+            GROUP BY channel
+            ORDER BY min(position)
+        ),
         wanted_quantity,
         locale,
         :source,

@@ -1,13 +1,14 @@
 -- name: insert_requests
--- New requests; one that is open already takes the channels and the wanted quantity and keeps its place (3.3).
+-- New requests; one that is open already takes the channels and the wanted quantity and keeps its place (3.3), and
+-- so does the first of several of one person among those given.
 -- A request that was taken before, with this very date, is not taken again (3.7); one for what is in stock may be
 -- refused (3.5).
 WITH given AS (
     SELECT DISTINCT ON (request.profile_id, request.variant_id)
         request.profile_id,
         request.variant_id,
-        request.channels,
-        request.wanted_quantity,
+        string_agg(request.channels, ',') OVER theirs AS channels,
+        last_value(request.wanted_quantity) OVER theirs AS wanted_quantity,
         request.locale,
         request.subscribed_at,
         request.proof
@@ -17,6 +18,11 @@ WITH given AS (
         CAST(:proofs AS jsonb[])
     ) WITH ORDINALITY
         AS request (profile_id, variant_id, channels, wanted_quantity, locale, subscribed_at, proof, position)
+    WINDOW theirs AS (
+        PARTITION BY request.profile_id, request.variant_id
+        ORDER BY request.subscribed_at, request.position
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    )
     ORDER BY request.profile_id, request.variant_id, request.subscribed_at, request.position
 ),
 
@@ -67,7 +73,12 @@ written AS (
         :shop_id,
         variant_id,
         profile_id,
-        string_to_array(channels, ','),
+        ARRAY(
+            SELECT channel
+            FROM string_to_table(channels, ',') WITH ORDINALITY AS asked_for (channel, position)
+            GROUP BY channel
+            ORDER BY min(position)
+        ),
         wanted_quantity,
         locale,
         :source,

@@ -1,67 +1,59 @@
--- Grain: one row per batch. Source: batch, subscription, message. Units: counts; units are pieces; wait in minutes.
-
--- name: delete_days
--- Make room for the days that are built again.
-DELETE FROM report_batches
-WHERE report_on BETWEEN :first_on AND :last_on;
-
--- name: build_days
--- The batches of the days, with what became of their people.
-INSERT INTO report_batches (
-    shop_id, batch_id, report_on, decided_at, variant_id, title, units, observed_at, min_inventory,
-    customers_per_unit, wait_minutes, waiting_count, in_flight_count, allowed_count, released_count,
-    notified_count, skipped_count, next_release_at
-)
-SELECT
-    batch.shop_id,
-    batch.batch_id,
-    CAST(batch.decided_at AT TIME ZONE shop.time_zone AS date),
-    batch.decided_at,
-    batch.variant_id,
-    variant.title,
-    batch.units,
-    batch.observed_at,
-    batch.min_inventory,
-    coalesce(CAST(batch.customers_per_unit AS text), 'all'),
-    batch.wait_minutes,
-    batch.waiting_count,
-    batch.in_flight_count,
-    batch.allowed_count,
-    batch.released_count,
-    count(message.message_id) FILTER (WHERE message.state = 'sent'),
-    batch.skipped_count + count(message.message_id) FILTER (WHERE message.state IN ('skipped', 'failed')),
-    batch.next_release_at
-FROM batch
-JOIN shop USING (shop_id)
-LEFT JOIN variant ON variant.shop_id = batch.shop_id AND variant.variant_id = batch.variant_id
-LEFT JOIN message ON message.shop_id = batch.shop_id AND message.batch_id = batch.batch_id
-WHERE
-    batch.state = 'released'
-    AND CAST(batch.decided_at AT TIME ZONE shop.time_zone AS date) BETWEEN :first_on AND :last_on
-GROUP BY batch.shop_id, batch.batch_id, shop.time_zone, variant.title
-ORDER BY batch.shop_id, batch.batch_id;
+-- Report: batches
+-- Title: Batches
+-- Grain: one row per batch that was released.
+-- Source: batch, message
+-- Columns:
+--   shop_id             the shop
+--   report_on           day of the decision in the shop's time zone
+--   batch_id            the batch, as `restock why --batch` takes it
+--   decided_at          time: decided
+--   variant_id          variant
+--   title               what the catalog calls the variant now
+--   units               pieces: announceable at the decision
+--   observed_at         time: these were seen
+--   min_inventory       pieces: from which on people are told
+--   customers_per_unit  people per piece; all: everybody
+--   wait_minutes        minutes: until the next batch
+--   waiting_count       people: waited
+--   in_flight_count     people: released before and not told yet
+--   allowed_count       people: allowed by the rule; empty: everybody
+--   released_count      people: released
+--   passed_count        people: newly passed over
+--   notified_count      messages: sent to them
+--   skipped_count       people not reached, and messages that were skipped or failed
+--   first_sent_at       time: first message sent
+--   last_sent_at        time: last message sent
+--   next_release_at     time: earliest next batch
 
 -- name: select_days
 -- The batches in the order in which they are exported.
 SELECT
-    shop_id,
-    batch_id,
-    report_on,
-    decided_at,
-    variant_id,
-    title,
-    units,
-    observed_at,
-    min_inventory,
-    customers_per_unit,
-    wait_minutes,
-    waiting_count,
-    in_flight_count,
-    allowed_count,
-    released_count,
-    notified_count,
-    skipped_count,
-    next_release_at
-FROM report_batches
-WHERE report_on BETWEEN :first_on AND :last_on
-ORDER BY shop_id, batch_id;
+    batches.shop_id,
+    batches.report_on,
+    batches.batch_id,
+    batches.decided_at,
+    batches.variant_id,
+    variant.title,
+    batches.units,
+    batches.observed_at,
+    batches.min_inventory,
+    batches.customers_per_unit,
+    batches.wait_minutes,
+    batches.waiting_count,
+    batches.in_flight_count,
+    batches.allowed_count,
+    batches.released_count,
+    batches.passed_count,
+    batches.notified_count,
+    batches.skipped_count,
+    batches.first_sent_at,
+    batches.last_sent_at,
+    batches.next_release_at
+FROM report_batches AS batches
+LEFT JOIN variant ON variant.shop_id = batches.shop_id AND variant.variant_id = batches.variant_id
+WHERE
+    batches.shop_id = :shop_id
+    AND batches.decided_at >= :start_at
+    AND batches.decided_at < :end_at
+    AND batches.report_on BETWEEN :first_on AND :last_on
+ORDER BY batches.report_on, batches.batch_id;

@@ -85,7 +85,8 @@ def test_these_are_the_dags(load_dags: Load) -> None:
             },
         ),
         ("dispatch_messages", set()),
-        ("housekeeping", {("tidy", "wake_missed")}),
+        ("housekeeping", {("tidy", "wake_missed"), ("watch", "mail_reports")}),
+        ("reports", {("plan", "report"), ("report", "charts"), ("charts", "mail")}),
     ],
 )
 def test_the_graph_is_this(load_dags: Load, dag_id: str, links: set[tuple[str, str]]) -> None:

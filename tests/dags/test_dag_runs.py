@@ -3,11 +3,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, text
 
 from include.db.engine import connect
+from include.domain.report_days import REPORTS
 from include.domain.request import Request
 from include.domain.window import Window
 from include.errors import TemporaryError
@@ -154,10 +156,35 @@ def test_every_lane_is_a_task_of_its_own(installation: Installation, run_dag: Ru
     assert sorted(run.task_states) == [*mail_lanes, ("send_sms", 0)]
 
 
-def test_a_run_by_hand_reports_today(installation: Installation, run_dag: Run) -> None:
-    assert run_dag("reports").state == "success"
-    today = datetime.now(UTC).date()
-    assert (installation.folder / "var" / "exports" / f"activity_{today}.csv").exists()
+def test_a_run_by_hand_reports_today_and_a_report_is_a_mapped_task(
+    installation: Installation, run_dag: Run
+) -> None:
+    installation.stock(shirt=0)
+    run_dag("catalog_sync__demo")
+    run = run_dag("reports", run_conf={"bom": True})
+    assert run.state == "success"
+    assert [run.state_of("report", place) for place in range(len(REPORTS))] == ["success"] * len(REPORTS)
+    today = datetime.now(ZoneInfo("Europe/Berlin")).date()
+    exports = installation.folder / "var" / "exports" / "demo"
+    assert sorted(path.name for path in exports.iterdir()) == sorted(
+        f"{name}_{today}.{suffix}" for name in REPORTS for suffix in ("csv", "json")
+    )
+    assert (exports / f"data_quality_{today}.csv").read_bytes().startswith(b"\xef\xbb\xbfshop_id,report_on,")
+
+
+def test_a_report_that_does_not_add_up_fails_its_task_alone(
+    installation: Installation, engine: Engine, run_dag: Run
+) -> None:
+    installation.stock(shirt=0)
+    run_dag("catalog_sync__demo")
+    with engine.begin() as connection:
+        connection.execute(
+            text("CREATE RULE lose AS ON INSERT TO report_data_quality DO INSTEAD NOTHING"),
+        )
+    run = run_dag("reports")
+    assert run.state == "failed"
+    states = {name: run.state_of("report", place) for place, name in enumerate(REPORTS)}
+    assert {name for name, state in states.items() if state != "success"} == {"data_quality"}
 
 
 def test_a_temporary_error_is_tried_again_after_the_time_it_asks_for() -> None:

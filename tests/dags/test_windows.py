@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from include.domain.report_days import ended_days
 from include.domain.shop import Shop
 from include.domain.window import Window
 from include.orchestration import catalog_sync, reports
@@ -78,6 +80,6 @@ def test_a_duration_and_a_cron_expression_both_give_real_intervals() -> None:
 
 def test_reports_answer_for_their_interval_and_by_hand_for_today(given_run: type[SimpleNamespace]) -> None:
     given_run("scheduled", EIGHT - timedelta(days=1), EIGHT)
-    assert reports.run_day(EIGHT) == (EIGHT - timedelta(days=1), EIGHT)
+    assert reports.run_span(EIGHT) == (EIGHT - timedelta(days=1), EIGHT)
     given_run("manual", EIGHT - timedelta(days=1), EIGHT)
-    assert reports.run_day(EIGHT) == (EIGHT - timedelta(hours=8), EIGHT)
+    assert ended_days(*reports.run_span(EIGHT), ZoneInfo("UTC")) == (EIGHT.date(), EIGHT.date())

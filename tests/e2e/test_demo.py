@@ -182,7 +182,7 @@ def test_the_reports_are_files_that_agree_with_the_mails(played: Played) -> None
 
 
 def report_rows(played: Played, name: str) -> list[dict[str, str]]:
-    path = played.folder / "exports" / f"{name}_{played.ended_on}.csv"
+    path = played.folder / "exports" / "demo" / f"{name}_{played.ended_on}.csv"
     with path.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
 

@@ -105,6 +105,11 @@ def test_the_walk_and_the_audit_count_alike(walked: ReplayResult) -> None:
     assert walked.figures.requests == walked.audit.told + walked.audit.still_waiting
 
 
+def test_the_reports_of_the_walk_are_what_its_raw_tables_say(walked: ReplayResult) -> None:
+    names = ("activity", "skips", "deliverability", "attribution")
+    assert walked.figures.report_faults == dict.fromkeys(names, 0)
+
+
 def test_bad_lines_are_counted_and_listed(walked: ReplayResult, kept: Path) -> None:
     assert walked.as_json()["bad_lines"] == 2
     assert (kept / "bad_lines.csv").read_text().splitlines()[1:] == [
@@ -226,6 +231,8 @@ def test_the_real_year_is_walked_without_a_violation(capfd: pytest.CaptureFixtur
     assert known["told"] + known["still_waiting"] == known["requests"]
     assert known["told"] > 30_000
     assert known["full_batches"] > 1_000
+    assert result.figures.report_faults == dict.fromkeys(result.figures.report_faults, 0)
+    assert known["report_faults"] == 0
 
 
 def faults(found: Audit) -> Counter[str]:

@@ -76,7 +76,8 @@ class Batch:
         if self.rules.customers_per_unit == "all" or units >= self.units:
             return []
         allowed = max(0, units * self.rules.customers_per_unit - self.in_flight)
-        return [mail for mail in self.mails if mail.state != "skipped"][allowed:]
+        takes_a_place = [m for m in self.mails if m.state != "skipped" and m.want.state != "cancelled"]
+        return takes_a_place[allowed:]
 
 
 @dataclass

@@ -210,11 +210,13 @@ def test_1_6_the_reason_names_the_product_and_the_queue(lights: World) -> None:
 
 
 def test_1_6_reports_hold_requests_that_stand_in_no_queue(lights: World) -> None:
-    from include.services.reports import build_report
+    from include.services.report_build import build_report
+    from include.services.report_plan import list_report_shops, note_due_days
 
     lights.ask_for_any("a@example.org", "LIGHTS")
-    for name in ("queue", "activity"):
-        build_report(lights.engine, name, lights.now.date(), lights.now.date(), lights.now)
+    (shop,) = list_report_shops(lights.engine, lights.now)
+    note_due_days(lights.engine, shop, lights.now)
+    build_report(lights.engine, "activity", lights.now)
     assert lights.query("SELECT variant_id, product_id, place FROM report_queue") == [(None, "LIGHTS", 1)]
     assert lights.query("SELECT variant_id, request_count FROM report_activity") == [("", 1)]
 

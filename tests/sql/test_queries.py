@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from include.db.queries import find_query, query_names, run_query
 
-UTILITY = ("CALL", "ANALYZE", "CREATE", "TRUNCATE")
+UTILITY = ("CALL", "ANALYZE", "CREATE", "TRUNCATE", "LOCK")
 
 
 @pytest.mark.parametrize("name", query_names())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from include.errors import ConfigurationError, NotFound, RowRejected
 from include.services.asking import ask_to_be_told
 from include.services.contacts import check_phone, read_request
 from include.services.housekeeping import tidy
-from include.services.requests import cancel_by_token, confirm_by_token, keep_by_token
+from include.services.requests import cancel_by_token, confirm_by_token, keep_by_token, take_requests
 from include.services.waiting_list import (
     count_waiting,
     export_waiting_list,
@@ -201,6 +202,20 @@ def test_3_2_nobody_has_two_open_requests_for_the_same(world: World, wish: dict[
 
 
 # 3.3 duplicates
+
+
+@pytest.mark.parametrize("wish", [{"variant": "LAMP"}, {"variant": "", "product": "LIGHTS"}])
+def test_3_3_of_several_requests_that_arrive_together_the_first_gives_the_place_and_the_last_the_wish(
+    world: World, wish: dict[str, str]
+) -> None:
+    later = replace(asked(world, quantity="7", **wish), channels=("SMS",))
+    first = replace(asked(world, quantity="72", **wish), subscribed_at=world.now - timedelta(minutes=1))
+    with world.engine.begin() as connection:
+        taken = take_requests(connection, "demo", [later, first], "api", "notify", world.now)
+    assert (taken.new, taken.merged) == (1, 0)
+    assert world.query("SELECT subscribed_at, wanted_quantity, channels FROM subscription") == [
+        (first.subscribed_at, 7, ["EMAIL", "SMS"])
+    ]
 
 
 def test_3_3_addresses_compare_case_folded_and_numbers_in_e_164(world: World) -> None:

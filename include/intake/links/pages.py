@@ -23,6 +23,7 @@ from include.intake.door import door_of
 from include.intake.links.texts import INVALID, WORDS, choose_language
 from include.intake.routing import Endpoint, at
 from include.services.links import LINK_PATH, PURPOSES, Purpose, read_token
+from include.services.report_subscriptions import unsubscribe_recipient
 from include.services.requests import cancel_by_token, confirm_by_token, keep_by_token, unsubscribe
 
 LONGEST_TOKEN = 400
@@ -32,6 +33,7 @@ ACTIONS: dict[Purpose, Callable[[Engine, str, datetime], bool]] = {
     "cancel": cancel_by_token,
     "confirm": confirm_by_token,
     "keep": keep_by_token,
+    "unsubscribe_report": unsubscribe_recipient,
 }
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "

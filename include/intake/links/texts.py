@@ -46,6 +46,13 @@ WORDS: dict[str, dict[Purpose, Words]] = {
             "Thank you",
             "Your answer is noted.",
         ),
+        "unsubscribe_report": Words(
+            "No more of these reports?",
+            "You will no longer receive this report. Other reports are not affected.",
+            "Stop this report",
+            "Done",
+            "This report is no longer sent to you. You can close this page.",
+        ),
     },
     "de": {
         "unsubscribe": Words(
@@ -75,6 +82,13 @@ WORDS: dict[str, dict[Purpose, Words]] = {
             "Ja, Platz behalten",
             "Vielen Dank",
             "Ihre Antwort ist notiert.",
+        ),
+        "unsubscribe_report": Words(
+            "Diesen Bericht abbestellen?",
+            "Sie erhalten diesen Bericht dann nicht mehr. Andere Berichte bleiben.",
+            "Bericht abbestellen",
+            "Erledigt",
+            "Dieser Bericht wird Ihnen nicht mehr geschickt. Sie können diese Seite schließen.",
         ),
     },
     "fr": {
@@ -106,6 +120,13 @@ WORDS: dict[str, dict[Purpose, Words]] = {
             "Merci",
             "Votre réponse est enregistrée.",
         ),
+        "unsubscribe_report": Words(
+            "Ne plus recevoir ce rapport ?",
+            "Vous ne recevrez plus ce rapport. Les autres rapports ne changent pas.",
+            "Arrêter ce rapport",
+            "C’est fait",
+            "Ce rapport ne vous sera plus envoyé. Vous pouvez fermer cette page.",
+        ),
     },
     "it": {
         "unsubscribe": Words(
@@ -135,6 +156,13 @@ WORDS: dict[str, dict[Purpose, Words]] = {
             "Sì, tenete il mio posto",
             "Grazie",
             "La sua risposta è registrata.",
+        ),
+        "unsubscribe_report": Words(
+            "Non ricevere più questo rapporto?",
+            "Non riceverai più questo rapporto. Gli altri rapporti restano.",
+            "Interrompi il rapporto",
+            "Fatto",
+            "Questo rapporto non ti sarà più inviato. Puoi chiudere questa pagina.",
         ),
     },
 }

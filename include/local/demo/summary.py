@@ -62,5 +62,5 @@ def show_summary(show: Show, settings: Settings, summary: dict[str, Any]) -> Non
 
 def _list_reports(folder: Path) -> str:
     """Those with rows: yesterday's reports, which Airflow made too, are empty."""
-    filled = [path.name for path in sorted(folder.glob("*.csv")) if path.read_bytes().count(b"\n") > 1]
+    filled = [path.name for path in sorted(folder.rglob("*.csv")) if path.read_bytes().count(b"\n") > 1]
     return ", ".join(filled) or "none with rows"

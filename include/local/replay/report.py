@@ -38,8 +38,8 @@ class ReplayResult:
 
     @property
     def violations(self) -> int:
-        """Broken promises of all kinds."""
-        return self.audit.counts.total()
+        """Broken promises of all kinds, and rows of reports that differ from a count of the raw tables."""
+        return self.audit.counts.total() + sum(self.figures.report_faults.values())
 
     def as_json(self) -> dict[str, Any]:
         """The figures with stable names, for `--json`."""
@@ -48,6 +48,7 @@ class ReplayResult:
             "restocks": figures.counts["events"],
             "told": audit.told,
             **{kind: audit.counts[kind] for kind in KINDS},
+            "report_faults": sum(figures.report_faults.values()),
             "violations": self.violations,
             "seconds": round(self.seconds, 2),
             "walk_seconds": round(self.walk_seconds, 2),
@@ -82,6 +83,7 @@ class ReplayResult:
         )
         for kind in KINDS:
             yield f"{known[kind]:>8,}  {EXPLAINED[kind]}"
+        yield f"{known['report_faults']:>8,}  rows of reports that differ from a count of the raw tables"
         yield from (f"  {found.kind}: {found.explanation}" for found in self.audit.violations[:MOST_SHOWN])
         yield (
             f"{known['seconds']:.1f} s ({known['cpu_seconds']:.1f} s of CPU, database included), the walk "

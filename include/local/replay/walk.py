@@ -27,6 +27,8 @@ from include.errors import StackError
 from include.local.replay import evidence
 from include.local.replay.mail_folder import MailFolder
 from include.local.replay.orders import OrderHistory, OrderLine
+from include.local.replay.purchases import CURRENCY, Purchases
+from include.local.replay.report_audit import build_counted, find_report_faults
 from include.local.replay.stock_policy import StockPolicy
 from include.messaging.address import Mailbox
 from include.messaging.render.library import built_in_library
@@ -34,6 +36,7 @@ from include.services.catalog import detect_changes, load_snapshot, pull_window
 from include.services.dispatch import Lane, dispatch_lane
 from include.services.due import read_due_times
 from include.services.flows import move_step, register_flows
+from include.services.orders import record_order_lines
 from include.services.outbox import set_delivery
 from include.services.release import release_due
 from include.services.requests import take_requests
@@ -45,6 +48,7 @@ SHOP_ID = "replay"
 FEED_FILE = "feed.jsonl.gz"
 MOST_ROUNDS = 50
 LANE_TIME = timedelta(minutes=5)
+REPORTS_EVERY = 28
 # One mail per request, whatever the project's own flow files say: else the audit would count their steps.
 FLOW = Flow.model_validate(
     {
@@ -69,6 +73,7 @@ class WalkFigures:
     requests: int = 0
     rounds: int = 0
     counts: Counter[str] = field(default_factory=Counter)
+    report_faults: dict[str, int] = field(default_factory=dict)
 
 
 class Walk:
@@ -90,6 +95,7 @@ class Walk:
         self._archive = archive
         self._lines = history.lines
         self._policy = policy
+        self._purchases = Purchases(history.articles)
         self._beat = beat
         self._feed = archive / FEED_FILE
         self._shop = _shop(self._feed)
@@ -107,14 +113,17 @@ class Walk:
         """Walk to the end of `last_day` and one more midnight."""
         set_delivery(self._engine, "live", ())
         register_flows(self._engine, [FLOW], self._now)
-        day = self._now.date()
+        first_on = day = self._now.date()
         with evidence.open_request_log(self._folder) as self._log:
             while day <= last_day:
                 self._open_day(day)
                 self._pass_day(_midnight(day) + DAY)
                 on_day(day)
                 day += DAY
+                if (day - first_on).days % REPORTS_EVERY == 0:
+                    build_counted(self._engine, SHOP_ID, self._now)
             self._open_day(day)
+        self.figures.report_faults = find_report_faults(self._engine, SHOP_ID, first_on, self._now)
         return self.figures
 
     def _open_day(self, day: date) -> None:
@@ -162,10 +171,14 @@ class Walk:
             unmet = self._policy.take(line)
             if unmet and line.customer:
                 asked.append(self._request(line, unmet))
+                self._purchases.know(line.customer)
+            self._purchases.take(line, unmet)
         self.figures.order_lines += end - self._next_line
         self._next_line = end
         if asked:
             self._take_requests(asked)
+        with self._engine.begin() as connection:
+            record_order_lines(connection, SHOP_ID, self._purchases.take_news(), self._now)
         return bool(asked)
 
     def _request(self, line: OrderLine, unmet: int) -> evidence.Request:
@@ -240,7 +253,7 @@ def _shop(feed: Path) -> Shop:
         name="Replay",
         platform="feed",
         schedule="1 day",
-        currency="GBP",
+        currency=CURRENCY,
         time_zone="UTC",
         feed={"url": feed.as_uri(), "format": "jsonl"},  # type: ignore[arg-type]
     )

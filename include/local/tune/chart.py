@@ -4,25 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import altair
-import vl_convert
 
 from include.errors import ConfigurationError
 from include.local.tune.outcome import HOUR, Comparison
+from include.reports.chart_style import ANY_PAGE, GREEN, GREY, ORANGE, as_png, as_svg
 
-# Grey and two colours of middle lightness: they stand out from white and from black alike.
-GREY = "#7d7d7d"
-COLOURS = {"Restock": "#2e8b57", "others": "#d2691e"}
+COLOURS = {"Restock": GREEN, "others": ORANGE}
 WIDTH, HEIGHT = 620, 380
-SHARPNESS = 2
 
 
 def write_chart(comparison: Comparison, path: Path) -> None:
     """Draw the comparison into a .png or .svg file."""
-    drawn = draw(comparison).to_json()
     if path.suffix == ".svg":
-        path.write_text(vl_convert.vegalite_to_svg(drawn), encoding="utf-8")
+        path.write_text(as_svg(draw(comparison), ANY_PAGE), encoding="utf-8")
     elif path.suffix == ".png":
-        path.write_bytes(vl_convert.vegalite_to_png(drawn, scale=SHARPNESS))
+        path.write_bytes(as_png(draw(comparison), ANY_PAGE))
     else:
         raise ConfigurationError(f"The chart {path} ends in neither .png nor .svg.")
 
@@ -54,8 +50,7 @@ def draw(comparison: Comparison) -> altair.TopLevelMixin:
         .mark_text(align="left", dx=8, dy=-6, fontSize=11, color=GREY)
         .encode(x=x, y=y, text="label:N")
     )
-    layers = altair.layer(points, names).properties(width=WIDTH, height=HEIGHT, background="transparent")
-    return _in_grey(layers)
+    return altair.layer(points, names).properties(width=WIDTH, height=HEIGHT)
 
 
 def _points(comparison: Comparison) -> list[dict[str, Any]]:
@@ -69,18 +64,3 @@ def _points(comparison: Comparison) -> list[dict[str, Any]]:
         {"wait": wait, "share": share, "whose": whose, "label": ", ".join(names)}
         for (wait, share, whose), names in points.items()
     ]
-
-
-def _in_grey(chart: altair.LayerChart | altair.FacetChart) -> altair.TopLevelMixin:
-    return (
-        chart.configure_axis(
-            labelColor=GREY,
-            titleColor=GREY,
-            gridColor=GREY,
-            gridOpacity=0.25,
-            domainColor=GREY,
-            tickColor=GREY,
-        )
-        .configure_legend(labelColor=GREY, orient="top")
-        .configure_view(stroke=None)
-    )

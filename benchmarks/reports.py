@@ -1,0 +1,145 @@
+"""Building the reports after a day more, against building every day again, with ten million messages."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Engine, text
+
+from benchmarks.crowds import SHOP, VARIANTS
+from benchmarks.framework import register
+from benchmarks.place import NOW, SETTINGS_TEXT, copied_database, filled_database, open_server
+from include.db.engine import connect
+from include.domain.report_days import REPORTS
+from include.services.report_build import build_report
+from include.services.report_plan import list_report_shops, note_due_days
+from include.services.rules import store_rule_set
+
+MESSAGES = 10_000_000
+DAYS = 365
+PER_DAY = MESSAGES // DAYS
+REQUESTS = MESSAGES // 4
+VARIANT_COUNT = 20_000
+PEOPLE = """INSERT INTO profile (shop_id, email, email_key, created_at)
+SELECT 'bench', address, address, CAST(:now AS timestamptz) - INTERVAL '400 days'
+FROM (SELECT 'person' || n || '@example.org' AS address FROM generate_series(1, 500000) AS n) AS person"""
+# Requests, batches, messages and orders come evenly over the year; number n of each at its place in it.
+ASKED = """INSERT INTO subscription
+    (shop_id, variant_id, profile_id, channels, source, subscribed_at, created_at, state)
+SELECT 'bench', 'v' || 1 + n % 20000, 1 + n % 500000, '{EMAIL}', 'bench', moment, moment, 'waiting'
+FROM (
+    SELECT n, CAST(:since AS timestamptz) + n * CAST(:span AS interval) / :count AS moment
+    FROM generate_series(0, :count - 1) AS n
+) AS asked
+ON CONFLICT DO NOTHING"""
+BATCHES = """INSERT INTO batch
+    (shop_id, variant_id, run_id, state, decided_at, cycle, rule_set_id, available, units, observed_at, min_inventory,
+    wait_minutes, waiting_count, in_flight_count, released_count, skipped_count)
+SELECT 'bench', 'v' || 1 + n % 20000, 'bench ' || CAST(:since AS text) || ' ' || n, 'released', moment, 1,
+    (SELECT max(rule_set_id) FROM rule_set), 9, 9, moment, 1, 60, 250, 0, 250, 0
+FROM (
+    SELECT n, CAST(:since AS timestamptz) + n * CAST(:span AS interval) / (:count / 250) AS moment
+    FROM generate_series(0, :count / 250 - 1) AS n
+) AS decided"""
+SENT = """INSERT INTO message
+    (shop_id, message_key, channel, purpose, profile_id, subscription_id, batch_id, variant_id, template, state, reason,
+    due_at, created_at, ended_at)
+SELECT 'bench', 'bench:' || :first + n, 'EMAIL', 'back_in_stock', 1 + n % 500000, 1 + n % :requests, 1 + n / 250,
+    'v' || 1 + n % 20000, 'back_in_stock',
+    CASE WHEN n % 20 = 0 THEN 'failed' WHEN n % 10 = 1 THEN 'skipped' ELSE 'sent' END,
+    CASE WHEN n % 20 = 0 THEN 'refused' WHEN n % 10 = 1 THEN 'out_of_stock_again' END, moment, moment, moment
+FROM (
+    SELECT n, CAST(:since AS timestamptz) + n * CAST(:span AS interval) / :count AS moment
+    FROM generate_series(0, :count - 1) AS n
+) AS sent"""
+ORDERS = """INSERT INTO order_line
+    (shop_id, order_id, line_number, variant_id, profile_id, quantity, amount, currency, ordered_at, recorded_at)
+SELECT 'bench', 'o' || :first + n, 1, 'v' || 1 + n % 20000, 1 + n % 500000, 1, 49.90, 'EUR', moment, moment
+FROM (
+    SELECT n, CAST(:since AS timestamptz) + n * CAST(:span AS interval) / :count AS moment
+    FROM generate_series(0, :count - 1, 20) AS n
+) AS bought"""
+TOLD = """UPDATE subscription SET state = 'notified', batch_id = 1, released_at = told.at, notified_at = told.at,
+    ended_at = told.at
+FROM (
+    SELECT subscription_id, min(ended_at) AS at FROM message WHERE state = 'sent' GROUP BY subscription_id
+) AS told
+WHERE subscription.subscription_id = told.subscription_id AND subscription.subscription_id % 2 = 0"""
+
+
+def year_of_messages(engine: Engine) -> None:
+    """Ten million messages of a year, a quarter as many requests, an order for every twentieth."""
+    store_rule_set(engine, {}, NOW - timedelta(days=500))
+    _execute(engine, SHOP, now=NOW)
+    _execute(engine, VARIANTS, now=NOW, variants=VARIANT_COUNT)
+    _execute(engine, PEOPLE, now=NOW)
+    span = {"since": NOW - timedelta(days=DAYS), "span": timedelta(days=DAYS)}
+    _execute(engine, ASKED, **span, count=REQUESTS)
+    _execute(engine, BATCHES, **span, count=MESSAGES)
+    _execute(engine, SENT, **span, count=MESSAGES, first=0, requests=REQUESTS)
+    _execute(engine, ORDERS, **span, count=MESSAGES, first=0)
+    _execute(engine, TOLD)
+
+
+def _execute(engine: Engine, statement: str, **given: object) -> None:
+    clause = text(statement)
+    with engine.begin() as connection:
+        connection.execute(clause, {name: given[name] for name in clause._bindparams})
+
+
+@dataclass
+class Year:
+    """A database that gets a day more with each round."""
+
+    engine: Engine
+    now: datetime = NOW
+    days: int = 0
+
+    def build_next_day(self) -> float:
+        """Let a day pass, then time what the Dag does after it."""
+        span = {"since": self.now, "span": timedelta(days=1), "count": PER_DAY}
+        first = MESSAGES + self.days * PER_DAY
+        _execute(self.engine, SENT, **span, first=first, requests=REQUESTS)
+        _execute(self.engine, ORDERS, **span, first=first)
+        self.days += 1
+        self.now += timedelta(days=1)
+        return self.build(is_full=False)
+
+    def build(self, is_full: bool) -> float:
+        """Plan and build every report; the seconds."""
+        began = time.perf_counter()
+        (shop,) = list_report_shops(self.engine, self.now)
+        note_due_days(self.engine, shop, self.now, is_full=is_full)
+        for name in REPORTS:
+            build_report(self.engine, name, self.now)
+        return time.perf_counter() - began
+
+
+@contextmanager
+def _prepare() -> Iterator[Year]:
+    with (
+        open_server() as server,
+        copied_database(server, filled_database(server, year_of_messages), "bench_reports") as url,
+    ):
+        year = Year(connect(url))
+        year.build(is_full=True)
+        yield year
+        year.engine.dispose()
+
+
+register(
+    "reports",
+    lambda year: year.build_next_day(),
+    lambda year: year.build(is_full=True),
+    target_ratio=0.03,
+    unit="s",
+    about=(
+        "The nightly build of every report, checks included, of a shop with ten million messages of a year, two and a "
+        "half million requests and half a million order lines. Ours is the build after one more day of 27,397 "
+        "messages, the floor building every day again. Postgres 18 with fsync on, "
+        f"{SETTINGS_TEXT}."
+    ),
+    prepare=_prepare,
+)

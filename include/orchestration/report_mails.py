@@ -1,0 +1,54 @@
+"""What `housekeeping` and `reports` do for reports that go out by mail."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow.sdk import Variable
+
+from include.domain.report_wish import VARIABLE
+from include.orchestration.connections import open_database
+from include.orchestration.reports import artefact_root, run_span
+from include.settings import load_settings
+
+DESCRIPTION = (
+    "Reports that go out by mail, as a JSON list; those made by `restock reports subscribe` are beside it. "
+    "See docs/reports.md."
+)
+
+
+def mail_what_is_due() -> dict[str, Any]:
+    """Make the Variable's subscriptions what it says, and mail what is due; counts."""
+    from include.services.report_mail import mail_newest, mail_store
+    from include.services.report_subscriptions import adopt_variable
+
+    settings, now = load_settings(), datetime.now(UTC)
+    with open_database() as engine:
+        adopted = adopt_variable(engine, _read_variable(), now)
+        store = mail_store(settings, artefact_root())
+        return {**adopted, **mail_newest(engine, store, now)}
+
+
+def mail_what_was_missed() -> dict[str, int]:
+    """Mail the periods that ended in the run's interval and were not mailed; counts."""
+    from include.services.report_mail import mail_missed, mail_store
+
+    settings, now = load_settings(), datetime.now(UTC)
+    with open_database() as engine:
+        return mail_missed(engine, mail_store(settings, artefact_root()), *run_span(now), now)
+
+
+def draw_charts() -> dict[str, int]:
+    """Draw the days that ended in the run's interval; counts."""
+    from include.services.report_charts import write_charts_of_interval
+
+    now = datetime.now(UTC)
+    with open_database() as engine:
+        return write_charts_of_interval(engine, *run_span(now), artefact_root(), now)
+
+
+def _read_variable() -> str:
+    """Missing is not empty: only a Variable that exists may end subscriptions."""
+    if VARIABLE not in Variable.keys(prefix=VARIABLE):
+        Variable.set(VARIABLE, "[]", description=DESCRIPTION)
+        return "[]"
+    return str(Variable.get(VARIABLE))
