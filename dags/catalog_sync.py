@@ -1,8 +1,10 @@
 """Reads one shop's stock and finds what came back.
 
 *pull* asks the shop and keeps what it answered in the archive; a retry, a cleared task and a backfill use the
-archive again. *load* turns it into a snapshot, or refuses the whole of it: then nothing changes, the task is
-red and its log names the observed and the allowed number. *detect* finds what changed and what is back.
+archive again. Platforms with increments are asked for what changed, and once in a while for the whole shop, which
+`full_sweep` asks for at once; while the platform prepares it, the task waits without a worker. *load* turns the answer
+into a snapshot, or refuses the whole of it: then nothing changes, the task is red and its log names the observed and
+the allowed number. *detect* finds what changed and what is back.
 
 Each run answers for its data interval. Unless its feed is dated, a shop knows only its present stock: a past
 interval that was never pulled says so and skips. A run started by hand is an observation of its own. Backfill
@@ -14,23 +16,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG, task
-from airflow.sdk.exceptions import AirflowSkipException
 
 from include.orchestration.assets import stock_asset
 from include.orchestration.broken_dag import broken_dag
 from include.orchestration.catalog_sync import open_shop, read_shops, shop_timetable
 from include.orchestration.defaults import dag_defaults
-
-
-@task
-def pull(shop_id: str) -> dict[str, Any]:
-    from include.services import catalog
-
-    with open_shop(shop_id) as parts:
-        pulled = catalog.pull_window(*parts, now=datetime.now(UTC))
-    if pulled["source"] == "none":
-        raise AirflowSkipException("Nothing was recorded for this window, and today's stock is not the past.")
-    return pulled
+from include.orchestration.pulling import FULL_SWEEP, PullShop
 
 
 @task
@@ -51,10 +42,10 @@ def detect(shop_id: str, loaded: dict[str, Any]) -> dict[str, Any]:
 
 shops, problems = read_shops()
 for shop in shops:
-    options = dag_defaults("sync", shop.id)
+    options = {"params": {"full_sweep": FULL_SWEEP}, **dag_defaults("sync", shop.id)}
     with DAG(f"catalog_sync__{shop.id}", schedule=shop_timetable(shop), doc_md=__doc__, **options):
         loaded = load(shop.id)
-        pull(shop.id) >> loaded
+        PullShop(task_id="pull", shop_id=shop.id) >> loaded
         detect.override(outlets=[stock_asset(shop.id)])(shop.id, loaded)
 if problems:
     broken_dag("catalog_sync", problems)

@@ -5,6 +5,7 @@ RestockError
 │   ├── SchemaOutdated     the database is older than the code
 │   └── FeedMissing        nothing is at a feed's address
 ├── TemporaryError         the same call may succeed later
+├── NotReady               the platform is preparing the answer; call again when it is done
 ├── SnapshotRefused        a feed is refused whole; the last good state stands
 ├── RowRejected            one row is refused; the others go on
 ├── DataCheckFailed        a report does not add up; the one before stands
@@ -35,6 +36,14 @@ class TemporaryError(RestockError):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class NotReady(RestockError):
+    """The platform prepares what was asked for; `awaited` is its name for that."""
+
+    def __init__(self, message: str, awaited: str) -> None:
+        super().__init__(message)
+        self.awaited = awaited
 
 
 class SnapshotRefused(RestockError):

@@ -23,6 +23,9 @@ class Settings:
     journals_folder: Path
     shops_file: Path
     flows_folder: Path
+    intake_url: str | None
+    trusted_proxies: tuple[str, ...]
+    address_rate: str
 
     def require_database_url(self) -> str:
         """The database's URL, or an error that lists every place where it was looked for."""
@@ -50,6 +53,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         journals_folder=Path(env.get("RESTOCK_JOURNALS", var_folder / "journals")),
         shops_file=Path(env.get("RESTOCK_SHOPS", home / "dags" / "config" / "shops.yaml")),
         flows_folder=Path(env.get("RESTOCK_FLOWS", home / "dags" / "flows")),
+        intake_url=(env.get("RESTOCK_INTAKE_URL") or "").rstrip("/") or None,
+        address_rate=env.get("RESTOCK_ADDRESS_RATE", "20/s 300/m"),
+        trusted_proxies=tuple(env.get("RESTOCK_TRUSTED_PROXIES", "").replace(",", " ").split()),
     )
 
 

@@ -408,6 +408,39 @@ ALTER TABLE public.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+CREATE TABLE public.api_key (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    key_id bigint NOT NULL,
+    kind text NOT NULL,
+    key_digest bytea NOT NULL,
+    hint text NOT NULL,
+    origins text[] DEFAULT '{}'::text[] NOT NULL,
+    rate_factor double precision DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_key_kind_check CHECK ((kind = ANY (ARRAY['public'::text, 'private'::text]))),
+    CONSTRAINT api_key_rate_factor_check CHECK ((rate_factor > (0)::double precision))
+);
+
+COMMENT ON TABLE public.api_key IS 'Company ids (public) and private keys of the door; a key itself is shown once and kept nowhere.';
+
+COMMENT ON COLUMN public.api_key.key_digest IS 'SHA-256: keys are random, so nobody finds one by trying.';
+
+COMMENT ON COLUMN public.api_key.hint IS 'Its first characters, by which people tell keys apart.';
+
+COMMENT ON COLUMN public.api_key.origins IS 'Browser origins that may use a public key; empty: any.';
+
+COMMENT ON COLUMN public.api_key.rate_factor IS 'Its rate limits are the usual ones times this.';
+
+ALTER TABLE public.api_key ALTER COLUMN key_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.api_key_key_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.backfill_summary (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     snapshot_id bigint NOT NULL,
@@ -495,6 +528,57 @@ CREATE TABLE public.bundle_component (
 );
 
 COMMENT ON TABLE public.bundle_component IS 'What a bundle is made of, from shops.yaml. A bundle''s own stock_level is kept and ignored (SEMANTICS 1.5).';
+
+CREATE TABLE public.catalog_detail (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    integration text NOT NULL,
+    sku text COLLATE pg_catalog."C",
+    attributes jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone
+);
+
+COMMENT ON TABLE public.catalog_detail IS 'What the catalog API told of a variant beyond `variant`: it is shown again and decides nothing.';
+
+COMMENT ON COLUMN public.catalog_detail.deleted_at IS 'Deleted by the API: not announced until a pull or the API publishes it again.';
+
+CREATE TABLE public.catalog_item (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    product_id text NOT NULL COLLATE pg_catalog."C",
+    integration text NOT NULL,
+    attributes jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone
+);
+
+COMMENT ON TABLE public.catalog_item IS 'Products as the catalog API told them; products of feeds are known by their variants.';
+
+CREATE TABLE public.catalog_job (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    job_id bigint NOT NULL,
+    kind text NOT NULL,
+    total_count integer NOT NULL,
+    failed_count integer NOT NULL,
+    errors jsonb DEFAULT '[]'::jsonb NOT NULL,
+    target_ids text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT catalog_job_check CHECK (((failed_count >= 0) AND (failed_count <= total_count))),
+    CONSTRAINT catalog_job_kind_check CHECK ((kind = ANY (ARRAY['item-create'::text, 'item-update'::text, 'item-delete'::text, 'variant-create'::text, 'variant-update'::text, 'variant-delete'::text])))
+);
+
+COMMENT ON TABLE public.catalog_job IS 'Bulk jobs of the catalog API; each was done in the transaction that stored it.';
+
+ALTER TABLE public.catalog_job ALTER COLUMN job_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.catalog_job_job_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE public.channel (
     channel text NOT NULL,
@@ -701,6 +785,24 @@ COMMENT ON COLUMN public.variant_stock.declined_until IS 'Set: a person declined
 
 COMMENT ON COLUMN public.variant_stock.guard_reason IS 'Which guard keeps enough units from being a restock, with the figures (SEMANTICS 2.4, 2.5); NULL: none.';
 
+CREATE TABLE public.webhook_delivery (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    webhook_id text NOT NULL COLLATE pg_catalog."C",
+    delivery_id bigint NOT NULL,
+    topic text NOT NULL,
+    said jsonb NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    applied_at timestamp with time zone,
+    applied_count integer,
+    CONSTRAINT an_applied_one_says_how CHECK (((applied_at IS NULL) = (applied_count IS NULL)))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE public.webhook_delivery IS 'What platforms told us, each id once; only what is needed of a body. Remembered for a while after it was applied.';
+
+COMMENT ON COLUMN public.webhook_delivery.applied_count IS 'Levels and variants that it told of; 0: nothing known, nothing new, or overtaken by newer words.';
+
 CREATE VIEW public.due_time AS
  SELECT 'release'::text AS target,
     min(variant_stock.next_check_at) AS due_at
@@ -726,7 +828,12 @@ UNION ALL
                           WHERE ((message.channel = send_rate.channel) AND (message.parked_domain = send_rate.domain)))))), ( SELECT min(message.lease_until) AS min
                    FROM public.message
                   WHERE (message.state = 'sending'::text))) AS due_at) earliest)
-  WHERE ((earliest.due_at IS NOT NULL) AND ((channel.paused_at IS NULL) OR (channel.probe_at IS NOT NULL)));
+  WHERE ((earliest.due_at IS NOT NULL) AND ((channel.paused_at IS NULL) OR (channel.probe_at IS NOT NULL)))
+UNION ALL
+ SELECT 'webhooks'::text AS target,
+    min(webhook_delivery.received_at) AS due_at
+   FROM public.webhook_delivery
+  WHERE (webhook_delivery.applied_at IS NULL);
 
 COMMENT ON VIEW public.due_time IS 'When each Dag that is woken has something to do; NULL: nothing.';
 
@@ -797,6 +904,23 @@ COMMENT ON TABLE public.installation IS 'One row: how this database may deliver,
 
 COMMENT ON COLUMN public.installation.bound_to IS 'Identity of the database for which delivery was set: a restored copy differs and records only.';
 
+CREATE UNLOGGED TABLE public.intake_rate (
+    subject text NOT NULL COLLATE pg_catalog."C",
+    second_at timestamp with time zone NOT NULL,
+    second_count integer NOT NULL,
+    minute_at timestamp with time zone NOT NULL,
+    minute_count integer NOT NULL,
+    granted_count integer NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE public.intake_rate IS 'What was granted to a key or an address in this second and minute, to all processes of the door. Not logged: after a
+crash of Postgres everybody starts afresh.';
+
+COMMENT ON COLUMN public.intake_rate.subject IS 'A digest of the key or the address, and the limit.';
+
+COMMENT ON COLUMN public.intake_rate.granted_count IS 'What the last asking was granted.';
+
 ALTER TABLE public.message ALTER COLUMN message_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.message_message_id_seq
     START WITH 1
@@ -849,6 +973,18 @@ CREATE TABLE public.presence_change (
 
 COMMENT ON TABLE public.presence_change IS 'History: a row where a full snapshot first lacked what the one before it had, or had it again (SEMANTICS 2.4). With
 stock_change it tells what every snapshot said, so that a late one can take its place among them (2.9).';
+
+CREATE TABLE public.price_change (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    observed_at timestamp with time zone NOT NULL,
+    price numeric,
+    compare_at_price numeric,
+    previous_price numeric,
+    previous_compare_at_price numeric
+);
+
+COMMENT ON TABLE public.price_change IS 'History of prices: a row where a known variant''s price or its former price became another.';
 
 CREATE TABLE public.profile (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -1189,6 +1325,7 @@ CREATE TABLE public.subscription (
     confirmed_at timestamp with time zone,
     kept_at timestamp with time zone,
     asked_at timestamp with time zone,
+    proof jsonb,
     CONSTRAINT it_is_for_a_variant_or_a_product CHECK (((variant_id IS NOT NULL) OR (product_id IS NOT NULL))),
     CONSTRAINT only_the_covered_are_covered CHECK (((covered_by IS NULL) OR ((state = 'skipped'::text) AND (reason = 'covered'::text)))),
     CONSTRAINT subscription_channels_check CHECK (((channels <> '{}'::text[]) AND (channels <@ '{EMAIL,SMS,PUSH,WHATSAPP}'::text[]))),
@@ -1226,6 +1363,8 @@ COMMENT ON COLUMN public.subscription.confirmed_at IS 'Set: confirmed by its lin
 COMMENT ON COLUMN public.subscription.kept_at IS 'Set: the person still wanted it then; its age counts from here (SEMANTICS 3.6).';
 
 COMMENT ON COLUMN public.subscription.asked_at IS 'Set: asked then whether it is still wanted, and not answered yet (SEMANTICS 3.6).';
+
+COMMENT ON COLUMN public.subscription.proof IS 'Of a request that came through the door: where from, the text shown, the keyed hash of the address (SEMANTICS 10.1).';
 
 COMMENT ON CONSTRAINT it_is_for_a_variant_or_a_product ON public.subscription IS 'Nobody waits for nothing.';
 
@@ -1539,6 +1678,8 @@ CREATE TABLE public.snapshot (
     detected_at timestamp with time zone,
     dated_at timestamp with time zone,
     held_count integer,
+    is_delivery boolean DEFAULT false NOT NULL,
+    CONSTRAINT a_delivery_is_partial CHECK (((NOT is_delivery) OR (kind = 'partial'::text))),
     CONSTRAINT a_rejected_one_says_why CHECK (((state <> 'rejected'::text) OR (reason IS NOT NULL))),
     CONSTRAINT only_a_rejected_one_is_detected_never CHECK (((detected_at IS NULL) OR (state = 'complete'::text))),
     CONSTRAINT snapshot_kind_check CHECK ((kind = ANY (ARRAY['full'::text, 'partial'::text]))),
@@ -1550,6 +1691,10 @@ COMMENT ON TABLE public.snapshot IS 'One read of a shop''s stock for a window (S
 COMMENT ON COLUMN public.snapshot.dated_at IS 'What the feed says of its own age; an older one than before is refused (SEMANTICS 2.3).';
 
 COMMENT ON COLUMN public.snapshot.held_count IS 'Variants with enough units that a guard kept from being a restock.';
+
+COMMENT ON COLUMN public.snapshot.is_delivery IS 'Came by webhook: it says nothing of what it does not contain, while a pull confirms the rest as it was.';
+
+COMMENT ON CONSTRAINT a_delivery_is_partial ON public.snapshot IS 'No webhook tells the whole stock.';
 
 ALTER TABLE public.snapshot ALTER COLUMN snapshot_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.snapshot_snapshot_id_seq
@@ -1565,22 +1710,30 @@ CREATE TABLE public.staged_row (
     line_number bigint NOT NULL,
     variant_id text NOT NULL COLLATE pg_catalog."C",
     location_id text NOT NULL COLLATE pg_catalog."C",
-    quantity numeric NOT NULL,
+    quantity numeric,
     product_id text COLLATE pg_catalog."C",
     title text,
     url text,
     image_url text,
     price numeric,
     compare_at_price numeric,
-    collections text[] NOT NULL,
+    collections text[],
     is_published boolean NOT NULL,
     is_tracked boolean NOT NULL,
     continue_selling boolean NOT NULL,
-    facts_checksum bigint GENERATED ALWAYS AS (hash_record_extended(ROW(product_id, title, url, image_url, price, compare_at_price, collections, is_published, is_tracked, continue_selling), (0)::bigint)) STORED NOT NULL
+    inventory_item_id text COLLATE pg_catalog."C",
+    reported_at timestamp with time zone,
+    facts_checksum bigint GENERATED ALWAYS AS (hash_record_extended(ROW(product_id, title, url, image_url, price, compare_at_price, collections, is_published, is_tracked, continue_selling, inventory_item_id), (0)::bigint)) STORED NOT NULL
 )
 PARTITION BY LIST (snapshot_id);
 
 COMMENT ON TABLE public.staged_row IS 'The pattern of stages, always empty; within a load or detect a view of this name shows its own stage.';
+
+COMMENT ON COLUMN public.staged_row.quantity IS 'NULL: the row says nothing of the stock, only of the variant.';
+
+COMMENT ON COLUMN public.staged_row.collections IS 'NULL: the row says nothing of them.';
+
+COMMENT ON COLUMN public.staged_row.reported_at IS 'When the platform last changed the quantity, where it tells.';
 
 COMMENT ON COLUMN public.staged_row.facts_checksum IS 'Of all that a row says of its variant. Rows that differ have the same one by chance once in 2^64.';
 
@@ -1611,6 +1764,19 @@ CREATE UNLOGGED TABLE public.stock_difference (
 
 COMMENT ON TABLE public.stock_difference IS 'Work table of one detect: what differs from the level. Empty outside its transaction.';
 
+CREATE TABLE public.stock_drift (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    snapshot_id bigint NOT NULL,
+    since timestamp with time zone NOT NULL,
+    level_count bigint NOT NULL,
+    drifted_count bigint NOT NULL,
+    drifted_units numeric NOT NULL,
+    CONSTRAINT stock_drift_check CHECK (((drifted_count >= 0) AND (drifted_count <= level_count))),
+    CONSTRAINT stock_drift_drifted_units_check CHECK ((drifted_units >= (0)::numeric))
+);
+
+COMMENT ON TABLE public.stock_drift IS 'How far a full snapshot was from what partial ones had since the full one before: what they had missed.';
+
 CREATE TABLE public.stock_level (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     variant_id text NOT NULL COLLATE pg_catalog."C",
@@ -1629,6 +1795,15 @@ COMMENT ON COLUMN public.stock_level.observed_at IS 'When this quantity was firs
 COMMENT ON COLUMN public.stock_level.missed_count IS 'Full snapshots in a row that did not contain it (SEMANTICS 2.4).';
 
 COMMENT ON COLUMN public.stock_level.facts_checksum IS 'Of the staged row that `variant` repeats, the same at all its locations; NULL: not known, to be compared.';
+
+CREATE TABLE public.stock_report (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    location_id text NOT NULL COLLATE pg_catalog."C",
+    reported_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.stock_report IS 'The newest time at which a partial snapshot spoke of a level, until a newer full one: older words are no news.';
 
 ALTER TABLE public.subscription ALTER COLUMN subscription_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.subscription_subscription_id_seq
@@ -1672,10 +1847,16 @@ CREATE TABLE public.variant (
     is_tracked boolean DEFAULT true NOT NULL,
     continue_selling boolean DEFAULT false NOT NULL,
     first_seen_at timestamp with time zone NOT NULL,
-    changed_at timestamp with time zone NOT NULL
+    changed_at timestamp with time zone NOT NULL,
+    inventory_item_id text COLLATE pg_catalog."C",
+    reported_at timestamp with time zone
 );
 
 COMMENT ON TABLE public.variant IS 'The sellable unit and what messages say about it (SEMANTICS 1.1).';
+
+COMMENT ON COLUMN public.variant.inventory_item_id IS 'What the platform calls its stock, where that has an id of its own.';
+
+COMMENT ON COLUMN public.variant.reported_at IS 'The platform''s time of the newest webhook that described it: older ones are no news.';
 
 CREATE TABLE public.variant_change (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -1689,14 +1870,39 @@ CREATE TABLE public.variant_change (
 COMMENT ON TABLE public.variant_change IS 'History: a row where it changed whether a variant may be announced; without one it is published, tracked and not sold
 when out of stock (SEMANTICS 1.3, 1.4).';
 
+ALTER TABLE public.webhook_delivery ALTER COLUMN delivery_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.webhook_delivery_delivery_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.webhook_key (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    secret text NOT NULL,
+    stored_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.webhook_key IS 'What a shop''s platform signs its webhooks with, copied from the Connection by each pull.';
+
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT a_key_is_a_sentence_said_once UNIQUE (shop_id, message_key);
+
+ALTER TABLE ONLY public.api_key
+    ADD CONSTRAINT a_key_is_of_one_shop UNIQUE (key_digest);
+
+COMMENT ON CONSTRAINT a_key_is_of_one_shop ON public.api_key IS 'A key opens one shop and no other.';
 
 ALTER TABLE ONLY public.import_reject
     ADD CONSTRAINT a_line_is_refused_once UNIQUE (shop_id, file_digest, line_number);
 
 ALTER TABLE ONLY public.alert
     ADD CONSTRAINT alert_pkey PRIMARY KEY (alert_id);
+
+ALTER TABLE ONLY public.api_key
+    ADD CONSTRAINT api_key_pkey PRIMARY KEY (shop_id, key_id);
 
 ALTER TABLE ONLY public.backfill_summary
     ADD CONSTRAINT backfill_summary_pkey PRIMARY KEY (shop_id, snapshot_id);
@@ -1706,6 +1912,15 @@ ALTER TABLE ONLY public.batch
 
 ALTER TABLE ONLY public.bundle_component
     ADD CONSTRAINT bundle_component_pkey PRIMARY KEY (shop_id, bundle_variant_id, component_variant_id);
+
+ALTER TABLE ONLY public.catalog_detail
+    ADD CONSTRAINT catalog_detail_pkey PRIMARY KEY (shop_id, variant_id);
+
+ALTER TABLE ONLY public.catalog_item
+    ADD CONSTRAINT catalog_item_pkey PRIMARY KEY (shop_id, product_id);
+
+ALTER TABLE ONLY public.catalog_job
+    ADD CONSTRAINT catalog_job_pkey PRIMARY KEY (shop_id, job_id);
 
 ALTER TABLE ONLY public.channel
     ADD CONSTRAINT channel_pkey PRIMARY KEY (channel);
@@ -1730,6 +1945,9 @@ ALTER TABLE ONLY public.import_reject
 
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (is_the_one);
+
+ALTER TABLE ONLY public.intake_rate
+    ADD CONSTRAINT intake_rate_pkey PRIMARY KEY (subject);
 
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT message_pkey PRIMARY KEY (shop_id, message_id);
@@ -1764,6 +1982,9 @@ ALTER TABLE ONLY public.order_line
 
 ALTER TABLE ONLY public.presence_change
     ADD CONSTRAINT presence_change_pkey PRIMARY KEY (shop_id, variant_id, location_id, observed_at);
+
+ALTER TABLE ONLY public.price_change
+    ADD CONSTRAINT price_change_pkey PRIMARY KEY (shop_id, variant_id, observed_at);
 
 ALTER TABLE ONLY public.profile
     ADD CONSTRAINT profile_pkey PRIMARY KEY (shop_id, profile_id);
@@ -1843,8 +2064,14 @@ ALTER TABLE ONLY public.snapshot
 ALTER TABLE ONLY public.stock_change
     ADD CONSTRAINT stock_change_pkey PRIMARY KEY (shop_id, variant_id, location_id, observed_at);
 
+ALTER TABLE ONLY public.stock_drift
+    ADD CONSTRAINT stock_drift_pkey PRIMARY KEY (shop_id, snapshot_id);
+
 ALTER TABLE ONLY public.stock_level
     ADD CONSTRAINT stock_level_pkey PRIMARY KEY (shop_id, variant_id, location_id);
+
+ALTER TABLE ONLY public.stock_report
+    ADD CONSTRAINT stock_report_pkey PRIMARY KEY (shop_id, variant_id, location_id);
 
 ALTER TABLE ONLY public.subscription
     ADD CONSTRAINT subscription_pkey PRIMARY KEY (shop_id, subscription_id);
@@ -1861,6 +2088,12 @@ ALTER TABLE ONLY public.variant
 ALTER TABLE ONLY public.variant_stock
     ADD CONSTRAINT variant_stock_pkey PRIMARY KEY (shop_id, variant_id);
 
+ALTER TABLE ONLY public.webhook_delivery
+    ADD CONSTRAINT webhook_delivery_pkey PRIMARY KEY (shop_id, webhook_id);
+
+ALTER TABLE ONLY public.webhook_key
+    ADD CONSTRAINT webhook_key_pkey PRIMARY KEY (shop_id);
+
 CREATE INDEX batch_by_run ON public.batch USING btree (run_id);
 
 CREATE INDEX batch_by_time ON public.batch USING btree (shop_id, decided_at);
@@ -1868,6 +2101,8 @@ CREATE INDEX batch_by_time ON public.batch USING btree (shop_id, decided_at);
 CREATE INDEX batch_by_variant ON public.batch USING btree (shop_id, variant_id, decided_at);
 
 CREATE INDEX bundle_component_by_component ON public.bundle_component USING btree (shop_id, component_variant_id);
+
+CREATE INDEX catalog_detail_by_sku ON public.catalog_detail USING btree (shop_id, sku) WHERE (sku IS NOT NULL);
 
 CREATE INDEX delivery_attempt_by_time ON public.delivery_attempt USING btree (shop_id, attempted_at);
 
@@ -1921,9 +2156,13 @@ CREATE UNIQUE INDEX one_report_per_name ON public.report_subscription USING btre
 
 COMMENT ON INDEX public.one_report_per_name IS 'A name means one subscription; an ended one leaves its name free.';
 
+CREATE INDEX order_line_by_buyer ON public.order_line USING btree (shop_id, profile_id, variant_id, ordered_at) WHERE (profile_id IS NOT NULL);
+
 CREATE INDEX order_line_by_time ON public.order_line USING btree (shop_id, ordered_at);
 
 CREATE INDEX presence_change_by_time ON public.presence_change USING btree (shop_id, observed_at);
+
+CREATE INDEX price_change_by_time ON public.price_change USING btree (shop_id, observed_at);
 
 CREATE UNIQUE INDEX profile_by_email ON public.profile USING btree (shop_id, email_key) WHERE (email_key IS NOT NULL);
 
@@ -1938,6 +2177,8 @@ CREATE INDEX restock_event_by_time ON public.restock_event USING btree (shop_id,
 CREATE INDEX snapshot_by_time ON public.snapshot USING btree (shop_id, observed_at);
 
 CREATE INDEX snapshot_newest ON public.snapshot USING btree (shop_id, kind, observed_at DESC) WHERE (state = 'complete'::text);
+
+CREATE INDEX snapshot_pulled ON public.snapshot USING btree (shop_id, observed_at DESC) WHERE ((detected_at IS NOT NULL) AND (NOT is_delivery));
 
 CREATE INDEX snapshot_refused ON public.snapshot USING btree (shop_id, observed_at) WHERE (state = 'rejected'::text);
 
@@ -1969,6 +2210,8 @@ CREATE INDEX subscription_unconfirmed ON public.subscription USING btree (create
 
 CREATE INDEX suppression_by_time ON public.suppression USING btree (shop_id, suppressed_at);
 
+CREATE INDEX variant_by_inventory_item ON public.variant USING btree (shop_id, inventory_item_id) WHERE (inventory_item_id IS NOT NULL);
+
 CREATE INDEX variant_by_product ON public.variant USING btree (shop_id, product_id, variant_id) WHERE (product_id IS NOT NULL);
 
 CREATE INDEX variant_change_by_time ON public.variant_change USING btree (shop_id, observed_at);
@@ -1980,6 +2223,10 @@ CREATE INDEX variant_stock_guarded ON public.variant_stock USING btree (shop_id,
 CREATE INDEX variant_stock_held ON public.variant_stock USING btree (shop_id, hold_reason) WHERE (hold_reason IS NOT NULL);
 
 CREATE INDEX variant_stock_unconfirmed ON public.variant_stock USING btree (shop_id, variant_id) WHERE ((confirmations > 0) AND (NOT is_open));
+
+CREATE INDEX webhook_delivery_applied ON public.webhook_delivery USING btree (shop_id, applied_at) WHERE (applied_at IS NOT NULL);
+
+CREATE INDEX webhook_delivery_waiting ON public.webhook_delivery USING btree (shop_id, delivery_id) WHERE (applied_at IS NULL);
 
 CREATE TRIGGER changed_events AFTER UPDATE ON public.restock_event REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('opened_at');
 
@@ -2001,6 +2248,9 @@ CREATE TRIGGER removed_orders AFTER DELETE ON public.order_line REFERENCING OLD 
 
 CREATE TRIGGER reopened_requests AFTER UPDATE OF ended_at ON public.subscription FOR EACH ROW WHEN (((old.ended_at IS NOT NULL) AND (new.ended_at IS DISTINCT FROM old.ended_at))) EXECUTE FUNCTION public.note_reopened();
 
+ALTER TABLE ONLY public.api_key
+    ADD CONSTRAINT api_key_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
 ALTER TABLE ONLY public.backfill_summary
     ADD CONSTRAINT backfill_summary_shop_id_snapshot_id_fkey FOREIGN KEY (shop_id, snapshot_id) REFERENCES public.snapshot(shop_id, snapshot_id) ON DELETE CASCADE;
 
@@ -2009,6 +2259,15 @@ ALTER TABLE ONLY public.batch
 
 ALTER TABLE ONLY public.bundle_component
     ADD CONSTRAINT bundle_component_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
+ALTER TABLE ONLY public.catalog_detail
+    ADD CONSTRAINT catalog_detail_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
+ALTER TABLE ONLY public.catalog_item
+    ADD CONSTRAINT catalog_item_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
+ALTER TABLE ONLY public.catalog_job
+    ADD CONSTRAINT catalog_job_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
 ALTER TABLE ONLY public.consent
     ADD CONSTRAINT consent_shop_id_profile_id_fkey FOREIGN KEY (shop_id, profile_id) REFERENCES public.profile(shop_id, profile_id);
@@ -2061,8 +2320,14 @@ ALTER TABLE ONLY public.send_rate
 ALTER TABLE ONLY public.snapshot
     ADD CONSTRAINT snapshot_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
+ALTER TABLE ONLY public.stock_drift
+    ADD CONSTRAINT stock_drift_shop_id_snapshot_id_fkey FOREIGN KEY (shop_id, snapshot_id) REFERENCES public.snapshot(shop_id, snapshot_id) ON DELETE CASCADE;
+
 ALTER TABLE ONLY public.subscription
     ADD CONSTRAINT subscription_shop_id_batch_id_fkey FOREIGN KEY (shop_id, batch_id) REFERENCES public.batch(shop_id, batch_id);
 
 ALTER TABLE ONLY public.subscription
     ADD CONSTRAINT subscription_shop_id_profile_id_fkey FOREIGN KEY (shop_id, profile_id) REFERENCES public.profile(shop_id, profile_id);
+
+ALTER TABLE ONLY public.webhook_key
+    ADD CONSTRAINT webhook_key_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);

@@ -109,6 +109,8 @@ class RowsConnector:
     """A connector whose platform is a list of rows, which may say when it was written."""
 
     knows_the_past = False
+    full_every: timedelta | None = None
+    webhook_secret: str | None = None
 
     def __init__(
         self, rows: Iterable[CatalogRow | RejectedRow], last_modified: datetime | None = None
@@ -116,11 +118,14 @@ class RowsConnector:
         self.rows = list(rows)
         self.last_modified = last_modified
 
-    def pull(self, window: Window, archive: Archive, now: datetime) -> None:
+    def pull(self, window: Window, archive: Archive, now: datetime, since: datetime | None = None) -> None:
         with archive.start(now, "test://rows") as writer:
             with writer.open_part() as part:
                 part.write(b"rows")
-            writer.finish(last_modified=self.last_modified)
+            writer.finish(last_modified=self.last_modified, kind="full" if since is None else "partial")
+
+    def is_ready(self, awaited: str) -> bool:
+        return True
 
     def read(self, archive: Archive) -> Iterator[Chunk]:
         yield list(self.rows)

@@ -18,7 +18,7 @@ from include.errors import ConfigurationError
 
 
 class AddressRefused(ConfigurationError):
-    """An address, a name or a redirect leads to a machine that feeds are not read from."""
+    """An address, a name or a redirect leads to a machine that shops are not read from."""
 
 
 Address = IPv4Address | IPv6Address
@@ -38,7 +38,7 @@ def resolve_name(host: str, port: int) -> list[str]:
 
 
 def describe_refusal(address: Address) -> str | None:
-    """Why no feed is read from `address`, as in `a loopback address`; None for a public one."""
+    """Why no shop is read from `address`, as in `a loopback address`; None for a public one."""
     inner = _inner_address(address)
     if inner is not None:
         return describe_refusal(inner)
@@ -56,18 +56,19 @@ def describe_refusal(address: Address) -> str | None:
 class CheckedAdapter(requests.adapters.HTTPAdapter):
     """Connections of a `requests` session that only go to public addresses."""
 
-    def __init__(self, resolve: Resolve = resolve_name) -> None:
+    def __init__(self, resolve: Resolve = resolve_name, section: str = "feed") -> None:
         self._resolve = resolve
+        self._section = section
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Called by HTTPAdapter: the pools for connections without a proxy."""
         super().init_poolmanager(*args, **options)
         manager: PoolManager = self.poolmanager
-        manager.pool_classes_by_scheme = _checked_pools(self._resolve)
+        manager.pool_classes_by_scheme = _checked_pools(self._resolve, self._section)
 
 
-def check_host(host: str, port: int, resolve: Resolve) -> list[str]:
+def check_host(host: str, port: int, resolve: Resolve, section: str = "feed") -> list[str]:
     """The addresses of `host`, all of them public; raises AddressRefused, or OSError where there is none."""
     addresses = list(resolve(host, port))
     for text in addresses:
@@ -75,8 +76,8 @@ def check_host(host: str, port: int, resolve: Resolve) -> list[str]:
         if kind is not None:
             leads = "" if text == host else f" leads to {text}, which"
             raise AddressRefused(
-                f"{host}{leads} is {kind}; feeds are read from public addresses only. If it is meant to be read "
-                "all the same, set feed.allow_private: true for the shop in shops.yaml."
+                f"{host}{leads} is {kind}; shops are read from public addresses only. If it is meant to be read "
+                f"all the same, set {section}.allow_private: true for the shop in shops.yaml."
             )
     return addresses
 
@@ -100,14 +101,14 @@ def _is_outside(address: Address) -> bool:
     return isinstance(address, IPv6Address) and address not in GLOBAL_IPV6
 
 
-def _checked_pools(resolve: Resolve) -> dict[str, type[HTTPConnectionPool]]:
+def _checked_pools(resolve: Resolve, section: str) -> dict[str, type[HTTPConnectionPool]]:
     class Connection(HTTPConnection):
         def _new_conn(self) -> socket.socket:
-            return _connect(self, resolve)
+            return _connect(self, resolve, section)
 
     class SecureConnection(HTTPSConnection):
         def _new_conn(self) -> socket.socket:
-            return _connect(self, resolve)
+            return _connect(self, resolve, section)
 
     class Pool(HTTPConnectionPool):
         ConnectionCls = Connection
@@ -118,11 +119,11 @@ def _checked_pools(resolve: Resolve) -> dict[str, type[HTTPConnectionPool]]:
     return {"http": Pool, "https": SecurePool}
 
 
-def _connect(connection: HTTPConnection, resolve: Resolve) -> socket.socket:
+def _connect(connection: HTTPConnection, resolve: Resolve, section: str) -> socket.socket:
     """A socket to a judged address; the host's name stays what TLS and the Host header say."""
     host = connection.host
     try:
-        addresses = check_host(host, connection.port or 0, resolve)
+        addresses = check_host(host, connection.port or 0, resolve, section)
     except OSError as error:
         raise NameResolutionError(host, connection, socket.gaierror(str(error))) from None
     last: Exception = NewConnectionError(connection, "the name has no address")

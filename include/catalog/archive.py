@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any, BinaryIO, Protocol, Self
+from typing import Any, BinaryIO, Literal, Protocol, Self
 
 import msgspec
 
@@ -57,12 +57,13 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What was pulled, when, and where it lies.
 
     `source` is an address without login and query; `address` is a digest of the whole of it, so that the server
-    is never asked whether something else has changed.
+    is never asked whether something else has changed. A `partial` one holds what changed, a `full` one the whole shop.
     """
 
     observed_at: datetime
     source: str
     parts: tuple[Part, ...]
+    kind: Literal["full", "partial"] = "full"
     content_type: str | None = None
     content_encoding: str | None = None
     last_modified: datetime | None = None
@@ -202,6 +203,7 @@ class ArchiveWriter:
         last_modified: datetime | None = None,
         etag: str | None = None,
         address: str | None = None,
+        kind: Literal["full", "partial"] = "full",
     ) -> None:
         """Make this attempt the archive, unless another one was first."""
         if self._archive.exists():
@@ -216,6 +218,7 @@ class ArchiveWriter:
                 last_modified=last_modified,
                 etag=etag,
                 address=address,
+                kind=kind,
             )
         )
         self._is_finished = True

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import msgspec
 
 from include.catalog.archive import Archive
 from include.domain.window import Window
+from include.errors import ConfigurationError
 
 LONGEST_EXCERPT = 200
 
@@ -17,23 +19,27 @@ class CatalogRow(msgspec.Struct, gc=False):
     """One variant at one location, as a feed states it (SEMANTICS 1.1, 2.2).
 
     `line_number` is the line in JSON Lines and CSV, the position in JSON arrays and XML. `quantity` is a decimal
-    number as text, possibly negative or fractional; `location_id` is '' where a shop has no locations.
+    number as text, possibly negative or fractional; `location_id` is '' where a shop has no locations. In a partial
+    pull `quantity` and `collections` may be None: the row says nothing of them. `reported_at` is the platform's time
+    of the quantity's last change, in ISO 8601, where it tells.
     """
 
     line_number: int
     variant_id: str
     location_id: str
-    quantity: str
+    quantity: str | None
     product_id: str | None = None
     title: str | None = None
     url: str | None = None
     image_url: str | None = None
     price: str | None = None
     compare_at_price: str | None = None
-    collections: tuple[str, ...] = ()
+    collections: tuple[str, ...] | None = ()
     is_published: bool = True
     is_tracked: bool = True
     continue_selling: bool = False
+    inventory_item_id: str | None = None
+    reported_at: str | None = None
 
 
 class RejectedRow(msgspec.Struct, gc=False):
@@ -48,26 +54,57 @@ Chunk = list[CatalogRow | RejectedRow]
 
 
 class Connector(Protocol):
-    """One shop's platform: `pull` is the only part that talks to it.
+    """One shop's platform: `pull` and `is_ready` are the only parts that talk to it.
 
     `knows_the_past` says whether it can tell what was in a past window, not only what is now (SEMANTICS 2.8).
+    `full_every` is the time after which the whole shop is read again; None: every pull is full.
     """
 
     @property
     def knows_the_past(self) -> bool: ...
 
-    def pull(self, window: Window, archive: Archive, now: datetime) -> None:
-        """Store what the platform says at `now` as the archive of `window`.
+    @property
+    def full_every(self) -> timedelta | None: ...
 
-        Raises ConfigurationError (a person must act; FeedMissing where nothing is there) or TemporaryError
-        (try again later).
+    @property
+    def webhook_secret(self) -> str | None:
+        """What the platform signs its webhooks with, where it sends any."""
+
+    def pull(self, window: Window, archive: Archive, now: datetime, since: datetime | None = None) -> None:
+        """Store what the platform says at `now` as the archive of `window`: all of it, or what changed `since`.
+
+        Raises NotReady where the platform needs time to prepare it (call again later), ConfigurationError where
+        a person must act (FeedMissing where nothing is there), TemporaryError where trying again may help.
         """
+
+    def is_ready(self, awaited: str) -> bool:
+        """Whether what NotReady named is done, well or badly; the next `pull` says which."""
 
     def read(self, archive: Archive) -> Iterator[Chunk]:
         """The archive's rows in order, a few thousand at a time.
 
         Raises SnapshotRefused as soon as it is seen that the whole can't be believed, also after chunks.
         """
+
+
+@dataclass(frozen=True)
+class ConnectionField:
+    """A field of a platform's Connection form that is kept in its extra; a secret one is typed unseen."""
+
+    label: str
+    is_secret: bool = False
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class ConnectionForm:
+    """How Airflow's form for a platform's Connection looks: labels and examples of usual fields, and own fields."""
+
+    title: str
+    labels: Mapping[str, str]
+    examples: Mapping[str, str] = field(default_factory=dict)
+    hidden: tuple[str, ...] = ()
+    fields: Mapping[str, ConnectionField] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,6 +131,29 @@ class ShopConnection:
     ) -> "ShopConnection":
         """A connection from the parts that an Airflow Connection has; https where nothing says http."""
         return cls(conn_id, _base_url(schema, host, port), login or None, password or None, extra or {})
+
+    @classmethod
+    def from_uri(cls, uri: str, place: str) -> "ShopConnection":
+        """A connection from `https://login:password@host:port/?name=value`; an error shows nothing of it."""
+        try:
+            parts = urlsplit(uri)
+            port = parts.port
+        except ValueError:
+            parts, port = None, None
+        if parts is None or not parts.scheme or not parts.hostname:
+            raise ConfigurationError(
+                f"{place} is no address such as https://login:password@host/?webhook_secret=…; a token is its "
+                "password, as in https://:TOKEN@example.myshopify.com."
+            )
+        return cls.from_parts(
+            place,
+            schema=parts.scheme if parts.scheme in ("http", "https") else None,
+            host=parts.hostname,
+            port=port,
+            login=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            extra=dict(parse_qsl(parts.query)),
+        )
 
 
 def excerpt_of(text: str | bytes) -> str:

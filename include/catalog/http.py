@@ -7,7 +7,7 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -17,16 +17,13 @@ from typing import TypeVar
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
-import urllib3
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from include.catalog.addresses import AddressRefused, CheckedAdapter, Resolve, check_host, resolve_name
+from include.catalog.reply import Limits, OutOfTime, Reply, shown_url
 from include.errors import ConfigurationError, FeedMissing, TemporaryError
 
-BLOCK = 256 * 1024
 MOST_REDIRECTS = 5
-TRIES = 4
-LONGEST_PAUSE = 30.0
 LONGEST_RETRY_AFTER = 86_400.0
 TEMPORARY_STATUSES = {408, 425, 429}
 REDIRECTS = {301, 302, 303, 307, 308}
@@ -34,6 +31,7 @@ MISSING = {404, 410}
 REFUSED_LOGIN = {401, 403}
 
 T = TypeVar("T")
+USUAL_LIMITS = Limits()
 
 # At DEBUG urllib3 writes whole addresses, with the tokens in their queries, into the task's log.
 logging.getLogger("urllib3").setLevel(logging.INFO)
@@ -41,38 +39,22 @@ logging.getLogger("urllib3").setLevel(logging.INFO)
 
 @dataclass(frozen=True)
 class Access:
-    """What is shown at the door of one host; `place` tells a person where it is kept."""
+    """What is shown at the door of one host; `place` tells a person where it is kept, `subject` what is asked for."""
 
     place: str
     login: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long to wait, how often to try again, how much to take, and from whom."""
-
-    connect_seconds: float = 10
-    read_seconds: float = 60
-    tries: int = TRIES
-    longest_pause: float = LONGEST_PAUSE
-    total_seconds: float = 1800
-    most_bytes: int = 1_000_000_000
-    allow_private: bool = False
-
-
-class OutOfTime(TemporaryError):
-    """The whole took longer than it may; another try at once would not end sooner."""
+    subject: str = "feed"
 
 
 class HttpClient:
-    """GET requests of one connector. Credentials go to the first address's host only."""
+    """Requests of one connector. Credentials go to the first address's host only."""
 
     def __init__(
         self,
         access: Access,
-        limits: Limits = Limits(),
+        limits: Limits = USUAL_LIMITS,
         sleep: Callable[[float], None] = time.sleep,
         resolve: Resolve = resolve_name,
     ) -> None:
@@ -80,48 +62,80 @@ class HttpClient:
         self._limits = limits
         self._sleep = sleep
         self._resolve = resolve
+        self._kept: requests.Session | None = None
+
+    @contextmanager
+    def kept_open(self, url: str) -> Iterator[None]:
+        """Meanwhile one connection serves all requests to the host of `url`."""
+        with self._open_session(url) as session:
+            self._kept = session
+            try:
+                yield
+            finally:
+                self._kept = None
 
     def fetch(
-        self, url: str, receive: Callable[["Reply"], T], unless: Mapping[str, str] = MappingProxyType({})
+        self,
+        url: str,
+        receive: Callable[["Reply"], T],
+        unless: Mapping[str, str] = MappingProxyType({}),
+        body: bytes | None = None,
+        tries: int | None = None,
     ) -> T:
-        """What `receive` makes of the reply to a GET; it is called again where the body breaks off.
+        """What `receive` makes of the reply to a GET, or to a POST of a JSON `body`.
 
-        `unless` are headers that let the server answer that nothing has changed (see Reply.is_unchanged).
-        Raises TemporaryError once patience ends, ConfigurationError where trying again can't help.
+        It is called again where the reply breaks off. `unless` are headers that let the server answer that nothing
+        has changed (see Reply.is_unchanged); `tries` is 1 for what must not be done twice. Raises TemporaryError once
+        patience ends, ConfigurationError where trying again can't help.
         """
         ends_at = time.monotonic() + self._limits.total_seconds
         attempts = Retrying(
             retry=retry_if_exception(self._is_worth_waiting),
-            stop=stop_after_attempt(self._limits.tries),
+            stop=stop_after_attempt(tries or self._limits.tries),
             wait=self._pause,
             sleep=self._sleep,
             reraise=True,
         )
-        return attempts(self._fetch_once, url, receive, unless, ends_at)
+        return attempts(self._fetch_once, url, receive, unless, body, ends_at)
 
     def _fetch_once(
-        self, url: str, receive: Callable[["Reply"], T], unless: Mapping[str, str], ends_at: float
+        self,
+        url: str,
+        receive: Callable[["Reply"], T],
+        unless: Mapping[str, str],
+        body: bytes | None,
+        ends_at: float,
     ) -> T:
         _check_address(url)
-        with self._open_session(url) as session, self._follow(session, url, unless) as response:
+        with self._session(url) as session, self._follow(session, url, unless, body) as response:
             reply = Reply(response, self._limits, ends_at)
             if response.status_code != HTTPStatus.OK and not (unless and reply.is_unchanged):
                 raise self._error_of(response, reply.shown_url)
             return receive(reply)
 
+    @contextmanager
+    def _session(self, url: str) -> Iterator[requests.Session]:
+        if self._kept is not None:
+            yield self._kept
+            return
+        with self._open_session(url) as session:
+            yield session
+
     def _open_session(self, url: str) -> requests.Session:
         session = requests.Session()
         session.trust_env = not is_loopback(url)
         if not self._limits.allow_private:
-            session.mount("http://", CheckedAdapter(self._resolve))
-            session.mount("https://", CheckedAdapter(self._resolve))
+            session.mount("http://", CheckedAdapter(self._resolve, self._limits.section))
+            session.mount("https://", CheckedAdapter(self._resolve, self._limits.section))
         return session
 
-    def _follow(self, session: requests.Session, url: str, unless: Mapping[str, str]) -> requests.Response:
+    def _follow(
+        self, session: requests.Session, url: str, unless: Mapping[str, str], body: bytes | None
+    ) -> requests.Response:
         target = url
         for _ in range(MOST_REDIRECTS + 1):
             try:
-                response = self._ask(session, target, unless, with_access=_is_same_door(url, target))
+                response = self._ask(session, target, unless, body, with_access=_is_same_door(url, target))
             except AddressRefused as error:
                 way = (
                     shown_url(url) if target == url else f"{shown_url(url)} redirects to {shown_url(target)}"
@@ -131,6 +145,11 @@ class HttpClient:
             if response.status_code not in REDIRECTS or not location:
                 return response
             response.close()
+            if body is not None:
+                raise ConfigurationError(
+                    f"{shown_url(url)} redirects to another address; questions are not sent on. Check the "
+                    f"{self._access.subject}'s address in {self._access.place}."
+                )
             target = self._next_target(target, location)
         raise ConfigurationError(
             f"{shown_url(url)} redirects more than {MOST_REDIRECTS} times. Check the address."
@@ -145,16 +164,26 @@ class HttpClient:
         return target
 
     def _ask(
-        self, session: requests.Session, url: str, unless: Mapping[str, str], *, with_access: bool
+        self,
+        session: requests.Session,
+        url: str,
+        unless: Mapping[str, str],
+        body: bytes | None,
+        *,
+        with_access: bool,
     ) -> requests.Response:
         self._check_before_proxy(session, url)
         headers = {"User-Agent": "Restock/0.1", "Accept-Encoding": "gzip", "Accept": "*/*", **unless}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         if with_access:
             headers |= self._access.headers
         shown = shown_url(url)
         try:
-            return session.get(
+            return session.request(
+                "GET" if body is None else "POST",
                 url,
+                data=body,
                 headers=headers,
                 auth=self._sign if with_access else _sign_nothing,
                 timeout=(self._limits.connect_seconds, self._limits.read_seconds),
@@ -180,7 +209,7 @@ class HttpClient:
             return
         parts = urlsplit(url)
         with suppress(OSError):
-            check_host(parts.hostname or "", _port(parts) or 0, self._resolve)
+            check_host(parts.hostname or "", _port(parts) or 0, self._resolve, self._limits.section)
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._access.login is None and self._access.password is None:
@@ -197,10 +226,12 @@ class HttpClient:
                 f"{self._access.place}."
             )
         if status in MISSING:
-            return FeedMissing(f"{answered}: nothing is there. Check the feed's address.")
+            return FeedMissing(f"{answered}: nothing is there. Check the {self._access.subject}'s address.")
         if status in TEMPORARY_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return TemporaryError(f"{answered}. It may pass.", retry_after=_retry_after(response))
-        return ConfigurationError(f"{answered}, where 200 is needed. Check the feed's address and settings.")
+        return ConfigurationError(
+            f"{answered}, where 200 is needed. Check the {self._access.subject}'s address and settings."
+        )
 
     def _is_worth_waiting(self, error: BaseException) -> bool:
         if isinstance(error, OutOfTime) or not isinstance(error, TemporaryError):
@@ -213,61 +244,6 @@ class HttpClient:
         return (
             told if told is not None else min(2.0 ** (state.attempt_number - 1), self._limits.longest_pause)
         )
-
-
-class Reply:
-    """A reply that is not yet read; `shown_url` is its address without login and query."""
-
-    def __init__(self, response: requests.Response, limits: Limits, ends_at: float) -> None:
-        self._response = response
-        self._limits = limits
-        self._ends_at = ends_at
-        self.shown_url = shown_url(response.url)
-        self.headers: Mapping[str, str] = response.headers
-        self.is_unchanged = response.status_code == HTTPStatus.NOT_MODIFIED
-
-    def blocks(self) -> Iterator[bytes]:
-        """The body as it came, still packed.
-
-        Raises TemporaryError where it breaks off or takes too long, ConfigurationError where it is too large.
-        """
-        received = 0
-        self._check_size(int(length) if (length := self.headers.get("Content-Length", "")).isdecimal() else 0)
-        try:
-            while block := self._response.raw.read1(BLOCK, decode_content=False):
-                received += len(block)
-                self._check_size(received)
-                self._check_time(received)
-                yield block
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise TemporaryError(
-                f"{self.shown_url} broke off after {received:,} bytes ({type(error).__name__})."
-            ) from None
-
-    def _check_size(self, size: int) -> None:
-        if size > self._limits.most_bytes:
-            raise ConfigurationError(
-                f"{self.shown_url} has {size:,} bytes or more; at most {self._limits.most_bytes:,} are taken. "
-                "Pack it with gzip, or raise feed.max_megabytes in shops.yaml."
-            )
-
-    def _check_time(self, received: int) -> None:
-        if time.monotonic() > self._ends_at:
-            raise OutOfTime(
-                f"{self.shown_url} sent only {received:,} bytes within {self._limits.total_seconds / 60:g} minutes. "
-                "Raise feed.max_minutes in shops.yaml if that is its usual speed."
-            )
-
-
-def shown_url(url: str) -> str:
-    """An address that may stand in a log: without login, query and fragment."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:
-        return "the address"
-    query = "?…" if parts.query else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}{query}"
 
 
 def is_loopback(url: str) -> bool:

@@ -11,11 +11,12 @@ from zoneinfo import available_timezones
 from croniter import CroniterError, croniter
 from pydantic import BaseModel, ValidationError
 
+from include.catalog.registry import PLATFORMS, find_settings
 from include.catalog.shops_yaml import LocatedYaml, Place, read_yaml
 from include.domain.shop import (
     CURRENCIES,
+    FEED,
     FEED_FORMATS,
-    PLATFORMS,
     Bundle,
     CatalogField,
     CountedLocations,
@@ -31,7 +32,7 @@ SECTIONS: dict[Place, type[BaseModel]] = {
     ("locations",): CountedLocations,
     ("bundles",): Bundle,
 }
-WORDS = {"currency": CURRENCIES, "platform": PLATFORMS, "format": FEED_FORMATS}
+WORDS = {"currency": CURRENCIES, "format": FEED_FORMATS}
 NEEDED = {"string_type": "it needs a text", "model_type": "it needs members", "dict_type": "it needs members"}
 ANY_DAY = datetime(2024, 1, 1)
 
@@ -87,8 +88,9 @@ def read_shops_file(path: Path) -> ShopsFile:
     for index, entry in enumerate(_entries(located)):
         found = list(_problems_of_schedule(located, index, entry))
         found += _problems_of_members(located, index, entry)
+        found += _problems_of_platform(located, index, entry)
         try:
-            shop = Shop.model_validate(entry)
+            shop = Shop.model_validate(_with_options(located, index, entry, found))
         except ValidationError as error:
             found += _problems_of_shop(located, index, entry, error)
         if not found:
@@ -144,15 +146,57 @@ def _problems_of_members(located: LocatedYaml, index: int, entry: Any) -> Iterat
         )
 
 
+def _problems_of_platform(located: LocatedYaml, index: int, entry: Any) -> Iterator[tuple[int, str]]:
+    """A platform that no connector reads, its section without it, or one that needs a Connection and names none."""
+    platform = entry.get("platform") if isinstance(entry, dict) else None
+    if not isinstance(platform, str):
+        return
+    line, name = located.line_of(("shops", index, "platform")), _shop_name(entry, index)
+    if platform not in PLATFORMS:
+        allowed = f"Allowed are {', '.join(PLATFORMS)}{_hint(platform, list(PLATFORMS))}"
+        yield line, f"{name}platform: {platform!r} is not known. {allowed}"
+        return
+    for other in (PLATFORMS.keys() & entry.keys()) - {platform}:
+        yield (
+            located.line_of(("shops", index, other)),
+            f"{name}{other}: the shop's platform is {platform}; take the section out, or change the platform",
+        )
+    if getattr(find_settings(platform), "needs_connection", False) and not entry.get("conn_id"):
+        yield (
+            line,
+            f"{name}platform {platform!r} needs conn_id, the Airflow Connection with the shop's credentials",
+        )
+
+
+def _with_options(located: LocatedYaml, index: int, entry: Any, found: list[tuple[int, str]]) -> Any:
+    """The entry with its platform's own section understood; what is wrong with that goes to `found`."""
+    if not isinstance(entry, dict):
+        return entry
+    rest = {name: value for name, value in entry.items() if name == FEED or name not in PLATFORMS}
+    if "options" in rest:
+        found.append(
+            (located.line_of(("shops", index, "options")), _unknown("options", _members(("options",))))
+        )
+    platform = entry.get("platform")
+    settings = find_settings(platform) if isinstance(platform, str) else None
+    if settings is None:
+        return rest
+    try:
+        return {**rest, "options": settings.model_validate(entry.get(str(platform), {}))}
+    except ValidationError as error:
+        found += _problems_of_shop(located, index, entry, error, (str(platform),))
+        return {**rest, "options": None}
+
+
 def _written_twice(place: Place) -> str:
     return f"{_name(place)} is written twice; only one may stay"
 
 
 def _problems_of_shop(
-    located: LocatedYaml, index: int, entry: Any, error: ValidationError
+    located: LocatedYaml, index: int, entry: Any, error: ValidationError, section: Place = ()
 ) -> Iterator[tuple[int, str]]:
     for problem in error.errors(include_url=False):
-        place: Place = tuple(part for part in problem["loc"] if part != "[key]")
+        place: Place = (*section, *(part for part in problem["loc"] if part != "[key]"))
         text = _explain(place, problem)  # type: ignore[arg-type]
         yield located.line_of(("shops", index, *place)), f"{_shop_name(entry, index)}{text}"
 
@@ -172,9 +216,9 @@ def _explain(place: Place, problem: dict[str, Any]) -> str:
         return _unknown(_name(place), list(get_args(CatalogField)))
     subject = f"{_name(place)}: " if place else ""
     if kind == "literal_error":
-        return (
-            f"{subject}{_shown(seen)} is not known. Allowed are {', '.join(WORDS[str(place[-1])])}"
-            + _hint(seen, list(WORDS[str(place[-1])]))
+        allowed = str(problem["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
+        return f"{subject}{_shown(seen)} is not known. Allowed are {', '.join(allowed)}" + _hint(
+            seen, allowed
         )
     if kind == "value_error":
         return f"{subject}{problem['ctx']['error']}{_hint(seen, _words(place))}"
@@ -183,7 +227,11 @@ def _explain(place: Place, problem: dict[str, Any]) -> str:
 
 
 def _members(section: Place) -> list[str]:
-    return list(SECTIONS[tuple(part for part in section if isinstance(part, str))].model_fields)
+    place = tuple(part for part in section if isinstance(part, str))
+    if place and (settings := find_settings(place[0])):
+        return list(settings.model_fields)
+    members = (name for name in SECTIONS.get(place, Shop).model_fields if name != "options")
+    return [*members, *(name for name in PLATFORMS if name != FEED)] if not place else list(members)
 
 
 def _words(place: Place) -> list[str]:

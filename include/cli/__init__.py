@@ -7,9 +7,12 @@ import typer
 from include.cli.database import db
 from include.cli.decisions import simulate, why
 from include.cli.flow_files import flows
+from include.cli.intake import intake
+from include.cli.keys import keys
 from include.cli.local import demo, replay, stack
 from include.cli.report_mails import reports
 from include.cli.sending import channels, delivery, messages
+from include.cli.shops import shops, sync
 from include.cli.stock import feed, snapshots
 from include.cli.tuning import tune
 from include.cli.waiting import subscriptions, unsubscribe_by_token
@@ -18,9 +21,12 @@ from include.errors import RestockError
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
 for name, group in {
     "db": db,
+    "intake": intake,
+    "keys": keys,
     "stack": stack,
     "demo": demo,
     "subscriptions": subscriptions,
+    "shops": shops,
     "snapshots": snapshots,
     "feed": feed,
     "delivery": delivery,
@@ -30,6 +36,7 @@ for name, group in {
     "reports": reports,
 }.items():
     app.add_typer(group, name=name)
+app.command("sync")(sync)
 app.command("replay")(replay)
 app.command("tune")(tune)
 app.command("unsubscribe")(unsubscribe_by_token)

@@ -9,8 +9,13 @@ from include.errors import ConfigurationError
 DRIVER = "postgresql+psycopg"
 
 
-def connect(url: str, pool_size: int = 5) -> Engine:
-    """An engine on psycopg 3 for any Postgres URL; times are read and written in UTC."""
+def connect(
+    url: str, pool_size: int = 5, statement_seconds: float = 0, application: str = "restock"
+) -> Engine:
+    """An engine on psycopg 3 for any Postgres URL; times are read and written in UTC.
+
+    `statement_seconds` ends what takes longer; 0 lets it run.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise ConfigurationError(
@@ -22,7 +27,10 @@ def connect(url: str, pool_size: int = 5) -> Engine:
         max_overflow=5,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"options": "-c timezone=UTC", "application_name": "restock"},
+        connect_args={
+            "options": f"-c timezone=UTC -c statement_timeout={round(statement_seconds * 1000)}",
+            "application_name": application,
+        },
     )
     event.listen(engine, "handle_error", _drop_values)
     return engine

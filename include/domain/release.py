@@ -30,8 +30,9 @@ Hold = Literal[
 class VariantAtRelease:
     """What release knows of one variant.
 
-    `in_flight` were released and not yet told, `invited` were told within `subtract_invited_hours`: people, or
-    the units that they want where `sizing` counts these. `added_units` is None before a cycle's first batch.
+    `in_flight` were released and not yet told, `invited` were told within `subtract_invited_hours` and have not
+    bought since: people, or the units that they want where `sizing` counts these. `added_units` is None before a
+    cycle's first batch.
     """
 
     units: int

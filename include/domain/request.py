@@ -20,7 +20,7 @@ class Request:
     """A checked request for a variant, or without one for any variant of a product (SEMANTICS 1.6).
 
     `email` is as given, `email_key` what it compares by; `phone` is E.164; `external_id` is the shop's own id
-    of the person. One of the three says who it is.
+    of the person. One of the three says who it is. `proof` is JSON without an address (SEMANTICS 10.1).
     """
 
     email: str | None
@@ -35,6 +35,7 @@ class Request:
     product_id: str | None = None
     phone: str | None = None
     external_id: str | None = None
+    proof: str | None = None
 
     def __post_init__(self) -> None:
         if not (self.email_key or self.phone or self.external_id):

@@ -11,6 +11,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    SkipValidation,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -20,7 +21,7 @@ from include.domain.channel import SENDING_CHANNELS, order_channels
 from include.domain.dated_address import check_dated_address, is_dated
 from include.domain.encoding import find_codec
 
-PLATFORMS = ("feed",)
+FEED = "feed"
 LANGUAGES = ("en", "fr", "de", "it")
 FEED_FORMATS = ("auto", "json", "jsonl", "csv", "xml")
 STORES = ("s3", "gs", "gcs", "abfs", "abfss", "sftp")
@@ -252,13 +253,16 @@ class Bundle(BaseModel):
 
 
 class Shop(BaseModel):
-    """One shop of dags/config/shops.yaml. Credentials are not here but in its Airflow Connection."""
+    """One shop of dags/config/shops.yaml. Credentials are not here but in its Airflow Connection.
+
+    `options` is the section of the shop's platform, which its connector knows; a feed's is `feed`.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: Annotated[str, AfterValidator(_check_id)]
     name: str = ""
-    platform: Literal["feed"]
+    platform: str
     conn_id: str | None = None
     schedule: Annotated[str, AfterValidator(_check_schedule)]
     currency: Annotated[str, AfterValidator(_check_currency)]
@@ -270,11 +274,12 @@ class Shop(BaseModel):
     double_opt_in: bool = False
     preferred_channels: Annotated[tuple[str, ...], AfterValidator(_check_channels)] = SENDING_CHANNELS
     feed: FeedSettings | None = Field(default=None, validate_default=True)
+    options: SkipValidation[BaseModel | None] = None
 
     @field_validator("feed", mode="after")
     @classmethod
     def _find_the_feed(cls, feed: FeedSettings | None, info: ValidationInfo) -> FeedSettings | None:
-        if feed is None and info.data.get("platform") == "feed":
+        if feed is None and info.data.get("platform") == FEED:
             raise ValueError("platform 'feed' needs a section feed with url or path")
         if feed is not None and feed.path is not None and info.data.get("conn_id", "") is None:
             raise ValueError("feed.path needs conn_id: the host comes from that Airflow Connection")

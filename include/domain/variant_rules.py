@@ -89,7 +89,7 @@ class VariantRules(BaseModel):
     subtract_invited_hours: float = rule(
         0.0,
         "a number of hours from 0",
-        "People told in these last hours still count against the stock; 0 counts them no more.",
+        "People told in these last hours who have not bought since still count against the stock; 0: nobody does.",
         ge=0,
         le=8_784,
     )

@@ -1,6 +1,6 @@
 """When the Dag of a target is woken, and when to look at due times again.
 
-A target ("release", "dispatch", "flow:<name>") has something to do from its earliest due time on. Waking it
+A target ("release", "dispatch", "webhooks", "flow:<name>") has something to do from its earliest due time on. Waking it
 is cheap but not free: an event that nobody needs costs an empty Dag run.
 """
 
@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 RELEASE = "release"
 DISPATCH = "dispatch"
+WEBHOOKS = "webhooks"
 
 SHORTEST_GAP = timedelta(seconds=1)
 FIRST_REPEAT = timedelta(minutes=1)

@@ -1,10 +1,13 @@
 """The span of time that one pull answers for."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 GRID_ORIGIN = datetime(1970, 1, 1, tzinfo=UTC)
 """Where the windows of a duration are counted from."""
+
+OVERLAP = timedelta(minutes=2)
+"""How much of the time before is asked for again: clocks differ, and platforms index changes with a delay."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,15 @@ class Window:
         if self.start is None or self.end is None:
             return True
         return now < self.end + (self.end - self.start)
+
+
+def since_when(
+    full_at: datetime | None, pulled_at: datetime | None, full_every: timedelta, now: datetime
+) -> datetime | None:
+    """Since when changes are asked for; None: the whole shop is to be read, for the first time or again."""
+    if full_at is None or pulled_at is None or now - full_at >= full_every:
+        return None
+    return pulled_at - OVERLAP
 
 
 def _compact(moment: datetime) -> str:

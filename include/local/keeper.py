@@ -14,6 +14,8 @@ from pathlib import Path
 from include.errors import StackError
 from include.local.airflow import COMMANDS
 from include.local.companions import start_companions
+from include.local.intake_process import NAME as INTAKE
+from include.local.intake_process import start_intake
 from include.local.postgres import EmbeddedPostgres
 from include.local.processes import ProcessTable, log_tail
 from include.local.stack_start import RunningStack, spawn_airflow
@@ -78,5 +80,7 @@ class Keeper:
         if name in COMMANDS:
             environment, address = self._running.airflow_environment, self._running.address
             spawn_airflow(name, self._settings, self._table, environment, address)
+        elif name == INTAKE:
+            start_intake(self._settings, self._table, self._running.database_url)
         else:
             start_companions(self._settings.var_folder, self._table)

@@ -18,6 +18,8 @@ from include.local.airflow import (
     prepare_airflow,
 )
 from include.local.companions import COMPANIONS, start_companions
+from include.local.intake_process import NAME as INTAKE
+from include.local.intake_process import choose_intake_port, intake_address, start_intake
 from include.local.postgres import EmbeddedPostgres
 from include.local.private_file import write_private
 from include.local.processes import ProcessTable, Program, log_tail
@@ -52,6 +54,7 @@ def start_stack(settings: Settings, table: ProcessTable, say: Callable[[str], No
     postgres.create_database(METADATA_DATABASE)
     database_url = _restock_database(settings, postgres)
     ports = start_companions(settings.var_folder, table)
+    intake_port = choose_intake_port(settings, table)
     airflow = prepare_airflow(
         settings,
         metadata_url=postgres.url(METADATA_DATABASE, driver="postgresql+psycopg2"),
@@ -65,9 +68,15 @@ def start_stack(settings: Settings, table: ProcessTable, say: Callable[[str], No
         say("Starting Airflow …")
         for name in COMMANDS:
             spawn_airflow(name, settings, table, airflow.environment, airflow.address)
+    start_intake(settings, table, database_url)
     _wait_until_healthy(airflow, table)
     return RunningStack(
-        airflow.address, airflow.user, airflow.password, database_url, ports, airflow.environment
+        airflow.address,
+        airflow.user,
+        airflow.password,
+        database_url,
+        {**ports, INTAKE: intake_port},
+        airflow.environment,
     )
 
 
@@ -107,6 +116,7 @@ def _environment(settings: Settings, database_url: str) -> dict[str, str]:
         "RESTOCK_ARTEFACTS": settings.artefact_url,
         "RESTOCK_SHOPS": str(settings.shops_file),
         "RESTOCK_FLOWS": str(settings.flows_folder),
+        "RESTOCK_INTAKE_URL": settings.intake_url or intake_address(settings),
         "PYTHONPATH": str(PROJECT_HOME),
     }
 

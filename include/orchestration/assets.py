@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from airflow.sdk import Asset, AssetAlias, AssetWatcher
 
 from include.domain.flow import Flow
-from include.domain.wake import DISPATCH, RELEASE, flow_target
+from include.domain.wake import DISPATCH, RELEASE, WEBHOOKS, flow_target
 from include.flows.definition import BrokenFlow
 from include.orchestration.wake import DueTrigger
 
@@ -41,5 +41,5 @@ def report_asset(name: str) -> Asset:
 
 def due_assets(flows: Iterable[Flow | BrokenFlow]) -> dict[str, Asset]:
     """The due asset of every target that has a Dag."""
-    targets = [RELEASE, DISPATCH, *(flow_target(flow.name) for flow in flows)]
+    targets = [RELEASE, DISPATCH, WEBHOOKS, *(flow_target(flow.name) for flow in flows)]
     return {target: due_asset(target) for target in targets}

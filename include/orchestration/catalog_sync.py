@@ -46,6 +46,11 @@ def read_shops() -> tuple[tuple[Shop, ...], str | None]:
         return (), str(error)
 
 
+def storeless_shops() -> set[str]:
+    """Shops whose products need not be in an online store to be published."""
+    return {shop.id for shop in read_shops()[0] if getattr(shop.options, "published_on", None) == "any"}
+
+
 def shop_timetable(shop: Shop) -> CronDataIntervalTimetable | DeltaDataIntervalTimetable:
     """Real data intervals, so that a backfill means something; plain cron has empty ones in Airflow 3."""
     if shop.interval is not None:

@@ -117,13 +117,21 @@ def sms_account() -> "SmsAccount | None":
 
 def shop_connection(conn_id: str | None) -> "ShopConnection | None":
     """Host and credentials of a shop; None for a shop that names no Connection."""
-    from include.catalog.base import ShopConnection
-
     if conn_id is None:
         return None
-    connection = _require(conn_id, "the host and login of a shop; shops.yaml names it")
+    return _shop_connection_of(_require(conn_id, "the host and login of a shop; shops.yaml names it"))
+
+
+async def find_shop_connection(conn_id: str | None) -> "ShopConnection | None":
+    """The same inside the triggerer, whose event loop must not be blocked."""
+    return _shop_connection_of(await Connection.async_get(conn_id)) if conn_id is not None else None
+
+
+def _shop_connection_of(connection: Connection) -> "ShopConnection":
+    from include.catalog.base import ShopConnection
+
     return ShopConnection.from_parts(
-        conn_id,
+        connection.conn_id,
         schema=connection.schema,
         host=connection.host,
         port=connection.port,

@@ -38,6 +38,7 @@ def open_email_lane(number: int) -> Iterator["Lane"]:
             templates=built_in_library(),
             clock=_now,
             journals=settings.journals_folder,
+            intake_url=settings.intake_url,
         )
 
 

@@ -1,20 +1,55 @@
-"""One request from outside, taken as the shop and the rules say (SEMANTICS 3.1, 3.5, 3.6, 10.1)."""
+"""Requests from outside, taken as the shop and the rules say (SEMANTICS 3.1, 3.5, 3.6, 10.1)."""
 
-from collections.abc import Mapping
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from itertools import groupby
+from typing import Any, Literal
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
-from include.domain.request import Request
-from include.errors import RowRejected
+from include.domain.request import InStockRequest, Request
+from include.errors import NotFound, RowRejected
 from include.services.people import find_people, record_consent
-from include.services.requests import take_requests
+from include.services.requests import Taken, take_requests
 from include.services.rules import rules_in_force
 from include.services.shops import require_shop
 
 Answer = Literal["waiting", "unconfirmed", "known", "in_stock"]
+_PROOF_KEY = b"restock proof of address"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came in; `text_shown` is what the person read, `profile_id` who it is if nothing else says."""
+
+    request: Request
+    source: str
+    text_shown: str | None = None
+    profile_id: int | None = None
+
+
+def ask_together(engine: Engine, shop_id: str, asked: Sequence[Asked], now: datetime) -> list[Answer]:
+    """Take what came at the same time in one transaction; an answer for each.
+
+    'known' is not told apart from 'waiting': what joined an open request waits too. Who asks to be told by SMS
+    agrees to this alert by SMS, unless they objected before (SEMANTICS 10.1). Raises NotFound, RowRejected.
+    """
+    with engine.begin() as connection:
+        require_shop(connection, shop_id)
+        _, rules = rules_in_force(connection, now)
+        shop = run_query(connection, "shop.find_shop", shop_id=shop_id).one()
+        proven = _prove(connection, _name_people(connection, shop_id, asked), now)
+        if shop.double_opt_in and any(each.request.email is None for each in proven):
+            raise RowRejected("this shop confirms requests by e-mail, so an e-mail address is needed")
+        _agree_to_sms(connection, shop_id, proven, now)
+        refused = _take(connection, shop, proven, rules.in_stock_request, now)
+    taken: Answer = "unconfirmed" if shop.double_opt_in else "waiting"
+    return ["in_stock" if refused and len(asked) == 1 else taken] * len(asked)
 
 
 def ask_to_be_told(
@@ -47,3 +82,64 @@ def ask_to_be_told(
     if not taken.new:
         return "known"
     return "unconfirmed" if shop.double_opt_in else "waiting"
+
+
+def _take(
+    connection: Connection, shop: Row[Any], asked: Sequence[Asked], in_stock: InStockRequest, now: datetime
+) -> int:
+    refused = 0
+    for source, given in groupby(sorted(asked, key=lambda each: each.source), key=lambda each: each.source):
+        requests = [each.request for each in given]
+        taken: Taken = take_requests(
+            connection, shop.shop_id, requests, source, in_stock, now, shop.double_opt_in
+        )
+        refused += taken.refused
+    return refused
+
+
+def _name_people(connection: Connection, shop_id: str, asked: Sequence[Asked]) -> list[Asked]:
+    """Who is named by a profile's id alone, by the identifiers that this profile has."""
+    ids = [each.profile_id for each in asked if each.profile_id is not None]
+    if not ids:
+        return list(asked)
+    rows = run_query(connection, "people.find_contacts", shop_id=shop_id, profile_ids=ids)
+    known = {row.profile_id: row for row in rows}
+    return [each if each.profile_id is None else _named(each, known.get(each.profile_id)) for each in asked]
+
+
+def _named(asked: Asked, person: Row[Any] | None) -> Asked:
+    if person is None:
+        raise NotFound("A profile with this id does not exist.")
+    identifiers = {name: getattr(person, name) for name in ("email", "email_key", "phone", "external_id")}
+    return replace(asked, request=replace(asked.request, **identifiers))
+
+
+def _prove(connection: Connection, asked: Sequence[Asked], now: datetime) -> list[Asked]:
+    secret = run_query(connection, "outbox.find_link_secret").scalar_one()
+    proof_key = hmac.digest(secret.encode(), _PROOF_KEY, "sha256")
+    return [
+        replace(each, request=replace(each.request, proof=_proof(proof_key, each, now))) for each in asked
+    ]
+
+
+def _proof(proof_key: bytes, asked: Asked, now: datetime) -> str:
+    address = asked.request.email_key or asked.request.phone or asked.request.external_id or ""
+    digest = hmac.new(proof_key, address.encode(), hashlib.sha256).hexdigest()
+    proof = {"at": now.isoformat(), "source": asked.source, "address": digest}
+    return json.dumps(proof | ({"text": asked.text_shown} if asked.text_shown else {}))
+
+
+def _agree_to_sms(connection: Connection, shop_id: str, asked: Sequence[Asked], now: datetime) -> None:
+    agreeing = [each for each in asked if "SMS" in each.request.channels and each.request.phone]
+    if not agreeing:
+        return
+    people = find_people(connection, shop_id, [each.request for each in agreeing], now)
+    run_query(
+        connection,
+        "people.agree_to_alerts",
+        shop_id=shop_id,
+        profile_ids=people,
+        sources=[each.source for each in agreeing],
+        proofs=[each.request.proof for each in agreeing],
+        now=now,
+    )

@@ -10,27 +10,36 @@ from include.catalog.base import Connector
 from include.db.queries import run_query
 from include.domain.gates import SnapshotFigures, find_refusals, name_conflict
 from include.domain.shop import Shop
-from include.domain.wake import DISPATCH, RELEASE
-from include.domain.window import Window
+from include.domain.window import Window, since_when
 from include.errors import FeedMissing, SnapshotRefused
-from include.services.due import wake
+from include.services.changes import finish_detect, write_changes
 from include.services.late import find_summary, insert_late
 from include.services.openings import Rulebook, judge_touched
 from include.services.rules import rules_in_force
 from include.services.shops import register_shop
 from include.services.staging import Staged, stage_rows
+from include.services.webhook_keys import keep_key
 
 
 def pull_window(
-    engine: Engine, shop: Shop, connector: Connector, archive_root: StorePath, window: Window, now: datetime
+    engine: Engine,
+    shop: Shop,
+    connector: Connector,
+    archive_root: StorePath,
+    window: Window,
+    now: datetime,
+    is_full: bool = False,
 ) -> dict[str, str]:
     """Make sure that the window is archived; `source` is 'archive', 'live', 'dated', or 'none'.
 
-    The present is never pulled for a window whose successor has ended: 'none' says that nothing was recorded. A
-    feed whose address is dated knows its past (SEMANTICS 2.8).
+    What is pulled is the whole shop, where `is_full` asks for it or it is time to, else what changed since the pull
+    before. Raises NotReady where the platform needs time. The present is never pulled for a window whose successor has
+    ended: 'none' says that nothing was recorded. A feed whose address is dated knows its past (SEMANTICS 2.8).
     """
     with engine.begin() as connection:
         register_shop(connection, shop, now)
+        keep_key(connection, shop.id, connector.webhook_secret, now)
+        since = None if is_full else _find_since(connection, shop.id, connector, now)
     archive = Archive(archive_root, shop.id, window)
     if archive.exists():
         return {"source": "archive", "archive": archive.key}
@@ -38,12 +47,19 @@ def pull_window(
     if not is_present and not connector.knows_the_past:
         return {"source": "none", "archive": archive.key}
     try:
-        connector.pull(window, archive, now)
+        connector.pull(window, archive, now, since)
     except FeedMissing:
         if is_present:
             raise
         return {"source": "none", "archive": archive.key}
     return {"source": "live" if is_present else "dated", "archive": archive.key}
+
+
+def _find_since(connection: Connection, shop_id: str, connector: Connector, now: datetime) -> datetime | None:
+    if connector.full_every is None:
+        return None
+    known = run_query(connection, "snapshot.find_pulls", shop_id=shop_id, now=now).one()
+    return since_when(known.full_at, known.pulled_at, connector.full_every, now)
 
 
 def load_snapshot(
@@ -88,7 +104,8 @@ def detect_changes(
         if snapshot.detected_at is None:
             archive = Archive(archive_root, shop.id, window)
             _restage_if_lost(connection, shop, connector, archive, snapshot)
-            counts = _detect(connection, shop.id, snapshot, now)
+            has_increments = connector.full_every is not None
+            counts = _detect(connection, shop.id, snapshot, now, has_increments)
         else:
             counts = _recall_counts(snapshot)
         return counts | find_summary(connection, shop.id, snapshot_id)
@@ -112,9 +129,10 @@ def _open_snapshot(connection: Connection, shop: Shop, window: Window, manifest:
         window_key=window.key,
         window_start=window.start,
         window_end=window.end,
-        kind="full",
+        kind=manifest.kind,
         source=manifest.source,
         observed_at=manifest.observed_at,
+        is_delivery=False,
     ).one()
 
 
@@ -132,7 +150,7 @@ def _load(
     staged = Staged()
     savepoint = connection.begin_nested()
     try:
-        staged = stage_rows(connection, shop.id, snapshot.snapshot_id, connector.read(archive))
+        staged = _stage(connection, shop, connector, archive, snapshot)
         savepoint.commit()
         figures = _measure(connection, shop.id, snapshot.snapshot_id, staged, manifest)
         baseline = _find_baseline(connection, shop.id, manifest.observed_at)
@@ -143,6 +161,16 @@ def _load(
         figures, refusals = None, [str(refused)]
     _settle(connection, shop.id, snapshot.snapshot_id, manifest, staged, figures, refusals, now)
     return _open_snapshot(connection, shop, window, manifest)
+
+
+def _stage(
+    connection: Connection, shop: Shop, connector: Connector, archive: Archive, snapshot: Row[Any]
+) -> Staged:
+    here = {"shop_id": shop.id, "snapshot_id": snapshot.snapshot_id}
+    staged = stage_rows(connection, **here, chunks=connector.read(archive))
+    if snapshot.kind == "partial":
+        run_query(connection, "snapshot.complete_unsaid", **here)
+    return staged
 
 
 def _measure(
@@ -245,17 +273,19 @@ def _restage_if_lost(
     """A stage is not logged: after a crash of Postgres it is empty and is filled again from the archive."""
     run_query(connection, "snapshot.open_stage", snapshot_id=snapshot.snapshot_id)
     if not run_query(connection, "snapshot.is_staged", snapshot_id=snapshot.snapshot_id).scalar_one():
-        stage_rows(connection, shop.id, snapshot.snapshot_id, connector.read(archive))
+        _stage(connection, shop, connector, archive, snapshot)
         run_query(connection, "snapshot.drop_repeated_rows", snapshot_id=snapshot.snapshot_id)
 
 
-def _detect(connection: Connection, shop_id: str, snapshot: Row[Any], now: datetime) -> dict[str, int]:
+def _detect(
+    connection: Connection, shop_id: str, snapshot: Row[Any], now: datetime, has_increments: bool
+) -> dict[str, int]:
     rulebook = Rulebook(*rules_in_force(connection, now))
     if snapshot.is_late:
         summary, openings = insert_late(connection, shop_id, snapshot, rulebook, now)
         changed = summary.changes_added + summary.changes_moved + summary.changes_removed
     else:
-        changed = _write_changes(connection, shop_id, snapshot, rulebook)
+        changed = write_changes(connection, shop_id, snapshot, rulebook, has_increments)
         openings = judge_touched(
             connection, shop_id, snapshot.snapshot_id, rulebook, snapshot.observed_at, now
         )
@@ -266,53 +296,5 @@ def _detect(connection: Connection, shop_id: str, snapshot: Row[Any], now: datet
         "events": openings.events,
         "held": openings.held,
     }
-    _finish_detect(connection, shop_id, snapshot.snapshot_id, counts, now)
+    finish_detect(connection, shop_id, snapshot.snapshot_id, counts, now)
     return counts
-
-
-def _write_changes(connection: Connection, shop_id: str, snapshot: Row[Any], rulebook: Rulebook) -> int:
-    here = {"shop_id": shop_id, "snapshot_id": snapshot.snapshot_id}
-    observed = {**here, "observed_at": snapshot.observed_at}
-    is_full = snapshot.kind == "full"
-    run_query(connection, "stock.clear_work")
-    run_query(connection, "stock.clear_touched")
-    run_query(
-        connection,
-        "stock.collect_differences",
-        **observed,
-        is_full=is_full,
-        confirm_absent=rulebook.rules.confirm_absent,
-    )
-    run_query(connection, "stock.write_levels", **observed)
-    run_query(connection, "stock.refresh_catalog", **observed)
-    changed = run_query(connection, "stock.append_changes", **observed).rowcount
-    run_query(connection, "stock.append_presence", **observed)
-    run_query(connection, "stock.touch_variants", snapshot_id=snapshot.snapshot_id)
-    if run_query(connection, "shop.take_recount", shop_id=shop_id).one_or_none():
-        run_query(connection, "stock.touch_miscounted", **here, **rulebook.counting)
-        run_query(connection, "stock.touch_every_bundle", **here)
-    run_query(connection, "stock.touch_bundles", **here)
-    run_query(connection, "stock.touch_unconfirmed", **here, is_full=is_full)
-    run_query(connection, "stock.clear_work")
-    return changed
-
-
-def _finish_detect(
-    connection: Connection, shop_id: str, snapshot_id: int, counts: dict[str, int], now: datetime
-) -> None:
-    run_query(
-        connection,
-        "snapshot.mark_detected",
-        shop_id=shop_id,
-        snapshot_id=snapshot_id,
-        now=now,
-        changed_count=counts["changed"],
-        opened_count=counts["opened"],
-        closed_count=counts["closed"],
-        event_count=counts["events"],
-        held_count=counts["held"],
-    )
-    run_query(connection, "stock.wake_messages_waiting_for_stock", shop_id=shop_id, now=now)
-    run_query(connection, "snapshot.drop_stage", snapshot_id=snapshot_id)
-    wake(connection, RELEASE)
-    wake(connection, DISPATCH)

@@ -26,12 +26,17 @@ class Composer(Protocol):
 
 
 def composer_for(
-    channel: str, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary, engine: Engine
+    channel: str,
+    delivery: Delivery,
+    mailbox: Mailbox,
+    templates: TemplateLibrary,
+    engine: Engine,
+    intake_url: str | None = None,
 ) -> Composer:
     """The composer of a channel; for SMS the mailbox's address is the number that they come from."""
     if channel == "SMS":
         return SmsComposer(delivery, mailbox, templates)
-    return MailComposer(delivery, mailbox, templates, engine)
+    return MailComposer(delivery, mailbox, templates, engine, intake_url)
 
 
 class SmsComposer:
@@ -53,16 +58,21 @@ class SmsComposer:
 
 
 class MailComposer:
-    """Renders and builds mails."""
+    """Renders and builds mails; their links lead to the door where there is one."""
 
     def __init__(
-        self, delivery: Delivery, mailbox: Mailbox, templates: TemplateLibrary, engine: Engine
+        self,
+        delivery: Delivery,
+        mailbox: Mailbox,
+        templates: TemplateLibrary,
+        engine: Engine,
+        intake_url: str | None = None,
     ) -> None:
         self._mailbox = mailbox
         self._templates = templates
         self._identity = delivery.identity
         self._domain = mailbox.address.rpartition("@")[2]
-        self._links = Links(delivery.link_secret, mailbox.address)
+        self._links = Links(delivery.link_secret, mailbox.address, intake_url)
         self._reports = ReportComposer(engine, delivery.identity, mailbox, templates, self._links)
 
     def compose(self, row: Any, now: datetime) -> Envelope:
@@ -81,9 +91,14 @@ class MailComposer:
             sender=self._mailbox,
             recipient=row.address,
             date=now,
-            list_unsubscribe=() if row.purpose == "transactional" else (unsubscribe_url,),
+            list_unsubscribe=self._ways_to_unsubscribe(row),
         )
         return Envelope(key, message_id, self._mailbox.address, row.address, content, is_crlf=True)
+
+    def _ways_to_unsubscribe(self, row: Any) -> tuple[str, ...]:
+        if row.purpose == "transactional":
+            return ()
+        return self._links.ways_to_unsubscribe(row.shop_id, row.profile_id)
 
     def _links_of_request(self, row: Any) -> dict[str, str]:
         if row.subscription_id is None:

@@ -62,7 +62,9 @@ class _Run:
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._delivery = read_delivery(lane.engine)
-        self._composer = composer_for(lane.channel, self._delivery, lane.mailbox, lane.templates, lane.engine)
+        self._composer = composer_for(
+            lane.channel, self._delivery, lane.mailbox, lane.templates, lane.engine, lane.intake_url
+        )
         self._rules = RuleSet()
         self._claim_size = FIRST_CLAIM
         self._is_probing = False

@@ -63,7 +63,7 @@ class _Columns:
         self.lines = array("q")
 
     def add(self, row: CatalogRow, *, is_counted: bool) -> None:
-        quantity = _millionths(row.quantity)
+        quantity = _millionths(row.quantity or "0")
         self.variants.append(hash(row.variant_id))
         self.keys.append(hash((row.variant_id, row.location_id)))
         self.quantities.append(quantity)

@@ -22,6 +22,7 @@ class Lane:
 
     `journals` is the folder of journals on this machine; None works without: then `marks_every` alone bounds
     what a kill leaves in doubt (SEMANTICS 6.3). `pause` waits for a rate limit.
+    `intake_url` is where the links of mails lead; without it they are addresses to write to.
     """
 
     engine: Engine
@@ -35,6 +36,7 @@ class Lane:
     journals: Path | None = None
     marks_every: timedelta = timedelta(milliseconds=50)
     pause: Callable[[float], None] = time.sleep
+    intake_url: str | None = None
     counts: Counter[str] = field(default_factory=Counter)
 
     def summary(self) -> dict[str, int]:

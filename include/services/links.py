@@ -12,6 +12,7 @@ from include.db.queries import run_query
 from include.errors import NotFound
 
 Purpose = Literal["unsubscribe", "cancel", "confirm", "keep", "unsubscribe_report"]
+LINK_PATH = "/l"
 PURPOSES: tuple[Purpose, ...] = ("unsubscribe", "cancel", "confirm", "keep", "unsubscribe_report")
 
 
@@ -35,17 +36,26 @@ def read_token(connection: Connection, purpose: Purpose, token: str) -> tuple[st
 class Links:
     """Signs what `read_token` reads as fast as a lane needs it; keys are derived once, not per message."""
 
-    def __init__(self, link_secret: str, mailbox_address: str) -> None:
+    def __init__(self, link_secret: str, mailbox_address: str, intake_url: str | None = None) -> None:
         # Copies of keyed digests: hmac.digest looks its algorithm up and lets go of the interpreter each time.
         self._keyed = {
             purpose: hmac.new(Signer(link_secret, salt=purpose).derive_key(), digestmod="sha1")
             for purpose in PURPOSES
         }
-        self._start = f"mailto:{mailbox_address}?subject="
+        self._mailto = f"mailto:{mailbox_address}?subject="
+        self._door = f"{intake_url}{LINK_PATH}/" if intake_url else None
 
     def link_for(self, purpose: Purpose, shop_id: str, target_id: int) -> str:
-        """The mailto: link of one purpose."""
-        return f"{self._start}{purpose}%20{self.sign(purpose, shop_id, target_id)}"
+        """The link of one purpose: to the door where there is one, else a mailto: link."""
+        token = self.sign(purpose, shop_id, target_id)
+        return f"{self._door}{purpose}/{token}" if self._door else f"{self._mailto}{purpose}%20{token}"
+
+    def ways_to_unsubscribe(
+        self, shop_id: str, target_id: int, purpose: Purpose = "unsubscribe"
+    ) -> tuple[str, ...]:
+        """What List-Unsubscribe holds: the door's link first, and always an address to write to."""
+        mailto = f"{self._mailto}{purpose}%20{self.sign(purpose, shop_id, target_id)}"
+        return (self.link_for(purpose, shop_id, target_id), mailto) if self._door else (mailto,)
 
     def sign(self, purpose: Purpose, shop_id: str, target_id: int) -> str:
         """The token."""

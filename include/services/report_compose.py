@@ -52,7 +52,9 @@ class ReportComposer:
             sender=self._mailbox,
             recipient=row.address,
             date=now,
-            list_unsubscribe=(unsubscribe_url,),
+            list_unsubscribe=self._links.ways_to_unsubscribe(
+                row.shop_id, row.recipient_id, "unsubscribe_report"
+            ),
             picture=content.parts.get("chart"),
             picture_id=picture_id,
             file=content.parts.get("csv"),

@@ -199,6 +199,7 @@ def _columns(
         "wanted_quantities": [request.wanted_quantity for _, request in asked],
         "locales": [request.locale for _, request in asked],
         "subscribed_at": [request.subscribed_at for _, request in asked],
+        "proofs": [request.proof for _, request in asked],
     }
 
 

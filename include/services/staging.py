@@ -29,6 +29,8 @@ STAGE_COLUMNS = (
     "is_published",
     "is_tracked",
     "continue_selling",
+    "inventory_item_id",
+    "reported_at",
 )
 REJECT_COLUMNS = ("shop_id", "snapshot_id", "line_number", "reason", "excerpt")
 
@@ -86,6 +88,8 @@ def _copied(snapshot_id: int, rows: list[CatalogRow]) -> bytes:
                 row.is_published,
                 row.is_tracked,
                 row.continue_selling,
+                row.inventory_item_id,
+                row.reported_at,
             )
             for row in rows
         ]
@@ -93,5 +97,5 @@ def _copied(snapshot_id: int, rows: list[CatalogRow]) -> bytes:
 
 
 @lru_cache(maxsize=10_000)
-def _collections(names: tuple[str, ...]) -> str:
-    return copy_array(names)
+def _collections(names: tuple[str, ...] | None) -> str | None:
+    return None if names is None else copy_array(names)

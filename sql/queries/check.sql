@@ -41,7 +41,7 @@ freshness AS MATERIALIZED (
             FROM snapshot
             WHERE
                 snapshot.shop_id = shop.shop_id
-                AND snapshot.kind = 'full'
+                AND NOT snapshot.is_delivery
                 AND snapshot.state = 'complete'
                 AND snapshot.detected_at IS NOT NULL
         ) AS full_at,

@@ -57,7 +57,7 @@ freshness AS (
         FROM snapshot
         WHERE
             snapshot.shop_id = shop.shop_id
-            AND snapshot.kind = 'full'
+            AND NOT snapshot.is_delivery
             AND snapshot.detected_at IS NOT NULL
     ) AS newest ON true
     LEFT JOIN LATERAL (
@@ -144,6 +144,15 @@ counted AS (
                     AND subscription.state = 'notified'
                     AND subscription.notified_at > CAST(:now AS timestamptz) - make_interval(
                         secs => CAST(considered.rules ->> 'subtract_invited_hours' AS double precision) * 3600
+                    )
+                    AND NOT EXISTS (
+                        SELECT 1
+                        FROM order_line
+                        WHERE
+                            order_line.shop_id = considered.shop_id
+                            AND order_line.profile_id = subscription.profile_id
+                            AND order_line.variant_id = considered.variant_id
+                            AND order_line.ordered_at >= subscription.notified_at
                     )
             )
         END AS invited_count

@@ -121,7 +121,7 @@ WHERE shop_id = :shop_id;
 -- Variants that only the late snapshot knows.
 INSERT INTO variant (
     shop_id, variant_id, product_id, title, url, image_url, price, compare_at_price, collections,
-    is_published, is_tracked, continue_selling, first_seen_at, changed_at
+    is_published, is_tracked, continue_selling, inventory_item_id, first_seen_at, changed_at
 )
 SELECT DISTINCT ON (staged_row.variant_id)
     :shop_id,
@@ -136,6 +136,7 @@ SELECT DISTINCT ON (staged_row.variant_id)
     staged_row.is_published,
     staged_row.is_tracked,
     staged_row.continue_selling,
+    staged_row.inventory_item_id,
     CAST(:observed_at AS timestamptz),
     CAST(:observed_at AS timestamptz)
 FROM staged_row
@@ -395,6 +396,7 @@ SET
     price = staged.price,
     compare_at_price = staged.compare_at_price,
     collections = staged.collections,
+    inventory_item_id = staged.inventory_item_id,
     changed_at = :observed_at
 FROM (
     SELECT DISTINCT ON (staged_row.variant_id)
@@ -405,7 +407,8 @@ FROM (
         staged_row.image_url,
         staged_row.price,
         staged_row.compare_at_price,
-        staged_row.collections
+        staged_row.collections,
+        staged_row.inventory_item_id
     FROM staged_row
     WHERE staged_row.snapshot_id = :snapshot_id AND staged_row.variant_id = ANY (:variants)
     ORDER BY staged_row.variant_id, staged_row.line_number

@@ -203,3 +203,7 @@ WHERE state = 'held' AND shop_id = :shop_id AND message_id = :message_id;
 SELECT count(*)
 FROM message
 WHERE state = 'held';
+
+-- name: find_link_secret
+-- What signs this database's links.
+SELECT link_secret FROM installation;

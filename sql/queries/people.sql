@@ -208,3 +208,33 @@ ON CONFLICT (shop_id, profile_id, channel, purpose) DO UPDATE
         source = excluded.source,
         proof = excluded.proof
     WHERE consent.changed_at < excluded.changed_at;
+
+-- name: agree_to_alerts
+-- Who asked to be told by SMS agrees to alerts by SMS; who said anything of it before is left as they said.
+INSERT INTO consent (shop_id, profile_id, channel, purpose, state, changed_at, source, proof)
+SELECT DISTINCT ON (said.profile_id)
+    :shop_id,
+    said.profile_id,
+    'SMS',
+    'alert',
+    'given',
+    CAST(:now AS timestamptz),
+    said.source,
+    said.proof
+FROM unnest(
+    CAST(:profile_ids AS bigint[]), CAST(:sources AS text[]), CAST(:proofs AS jsonb[])
+) AS said (profile_id, source, proof)
+ORDER BY said.profile_id
+ON CONFLICT (shop_id, profile_id, channel, purpose) DO NOTHING;
+
+-- name: find_contacts
+-- The identifiers of some profiles.
+SELECT
+    profile_id,
+    email,
+    email_key,
+    phone,
+    external_id
+FROM profile
+WHERE shop_id = :shop_id AND profile_id = ANY (CAST(:profile_ids AS bigint[]))
+ORDER BY profile_id;

@@ -10,12 +10,14 @@ WITH given AS (
         string_agg(request.channels, ',') OVER theirs AS channels,
         last_value(request.wanted_quantity) OVER theirs AS wanted_quantity,
         request.locale,
-        request.subscribed_at
+        request.subscribed_at,
+        request.proof
     FROM unnest(
         CAST(:profile_ids AS bigint[]), CAST(:variant_ids AS text[]), CAST(:channels AS text[]),
-        CAST(:wanted_quantities AS integer[]), CAST(:locales AS text[]), CAST(:subscribed_at AS timestamptz[])
+        CAST(:wanted_quantities AS integer[]), CAST(:locales AS text[]), CAST(:subscribed_at AS timestamptz[]),
+        CAST(:proofs AS jsonb[])
     ) WITH ORDINALITY
-        AS request (profile_id, variant_id, channels, wanted_quantity, locale, subscribed_at, position)
+        AS request (profile_id, variant_id, channels, wanted_quantity, locale, subscribed_at, proof, position)
     WINDOW theirs AS (
         PARTITION BY request.profile_id, request.variant_id
         ORDER BY request.subscribed_at, request.position
@@ -65,7 +67,7 @@ fresh AS (
 written AS (
     INSERT INTO subscription AS open_request (
         shop_id, variant_id, profile_id, channels, wanted_quantity, locale, source, subscribed_at, created_at,
-        restock_after, not_before, state
+        restock_after, not_before, state, proof
     )
     SELECT
         :shop_id,
@@ -84,7 +86,8 @@ written AS (
         :now,
         CASE WHEN CAST(:needs_restock AS boolean) THEN CAST(:now AS timestamptz) END,
         CASE WHEN not_before > :now THEN not_before END,
-        :state
+        :state,
+        proof
     FROM fresh
     ORDER BY subscribed_at, profile_id
     ON CONFLICT (shop_id, variant_id, profile_id) WHERE state IN ('unconfirmed', 'waiting', 'released')

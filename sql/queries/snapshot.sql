@@ -4,8 +4,12 @@ SELECT pg_advisory_xact_lock(hashtextextended('restock.stock.' || :shop_id, 0));
 
 -- name: open_snapshot
 -- The snapshot of a window, made when missing; a settled one is left as it is.
-INSERT INTO snapshot (shop_id, window_key, window_start, window_end, kind, state, source, observed_at)
-VALUES (:shop_id, :window_key, :window_start, :window_end, :kind, 'loading', :source, :observed_at)
+INSERT INTO snapshot (
+    shop_id, window_key, window_start, window_end, kind, state, source, observed_at, is_delivery
+)
+VALUES (
+    :shop_id, :window_key, :window_start, :window_end, :kind, 'loading', :source, :observed_at, :is_delivery
+)
 ON CONFLICT (shop_id, window_key) DO UPDATE
     SET window_key = excluded.window_key
 RETURNING
@@ -40,6 +44,68 @@ CALL analyze_stage(:snapshot_id);
 -- name: is_staged
 -- Whether a snapshot stands in its stage: wholly, or not at all after a crash, since stages are not logged.
 SELECT EXISTS (SELECT 1 FROM staged_row WHERE snapshot_id = :snapshot_id);
+
+-- name: complete_unsaid
+-- Rows of a partial snapshot that say nothing of stock or collections repeat what is known; unknown variants wait for
+-- a full one.
+WITH unsaid AS (
+    DELETE FROM staged_row
+    WHERE snapshot_id = :snapshot_id AND (quantity IS NULL OR collections IS NULL)
+    RETURNING
+        line_number, variant_id, location_id, quantity, product_id, title, url, image_url, price, compare_at_price,
+        collections, is_published, is_tracked, continue_selling, inventory_item_id, reported_at
+),
+
+completed AS (
+    SELECT
+        unsaid.*,
+        level.location_id AS known_location_id,
+        level.quantity AS known_quantity,
+        known.collections AS known_collections
+    FROM unsaid
+    LEFT JOIN variant AS known
+        ON known.shop_id = :shop_id AND known.variant_id = unsaid.variant_id
+    LEFT JOIN stock_level AS level
+        ON
+            unsaid.quantity IS NULL
+            AND level.shop_id = :shop_id
+            AND level.variant_id = unsaid.variant_id
+            AND NOT EXISTS (
+                SELECT 1
+                FROM staged_row AS told
+                WHERE
+                    told.snapshot_id = :snapshot_id
+                    AND told.variant_id = level.variant_id
+                    AND told.location_id = level.location_id
+                    AND told.quantity IS NOT NULL
+            )
+)
+
+INSERT INTO staged_row (
+    snapshot_id, line_number, variant_id, location_id, quantity, product_id, title, url, image_url, price,
+    compare_at_price, collections, is_published, is_tracked, continue_selling, inventory_item_id, reported_at
+)
+SELECT
+    :snapshot_id,
+    line_number,
+    variant_id,
+    coalesce(known_location_id, location_id),
+    coalesce(quantity, known_quantity),
+    product_id,
+    title,
+    url,
+    image_url,
+    price,
+    compare_at_price,
+    coalesce(collections, known_collections, '{}'),
+    is_published,
+    is_tracked,
+    continue_selling,
+    inventory_item_id,
+    reported_at
+FROM completed
+WHERE coalesce(quantity, known_quantity) IS NOT NULL
+ORDER BY line_number;
 
 -- name: clear_rejects
 -- A repeated load starts its rejects afresh.
@@ -121,11 +187,12 @@ LEFT JOIN variant_stock AS level
     ON level.shop_id = :shop_id AND level.variant_id = staged.variant_id;
 
 -- name: is_late
--- Whether a newer snapshot has been detected (SEMANTICS 2.9).
+-- Whether a newer full snapshot has been detected (SEMANTICS 2.9). Beside newer partial ones each level is judged
+-- by itself: older words of it are no news.
 SELECT EXISTS (
     SELECT 1
     FROM snapshot
-    WHERE shop_id = :shop_id AND detected_at IS NOT NULL AND observed_at > :observed_at
+    WHERE shop_id = :shop_id AND kind = 'full' AND detected_at IS NOT NULL AND observed_at > :observed_at
 );
 
 -- name: measure_late_stage
@@ -231,6 +298,7 @@ SELECT
         FROM snapshot AS newer
         WHERE
             newer.shop_id = snapshot.shop_id
+            AND newer.kind = 'full'
             AND newer.detected_at IS NOT NULL
             AND newer.observed_at > snapshot.observed_at
     ) AS is_late
@@ -323,3 +391,11 @@ WHERE
     AND stock.guard_reason IS NOT NULL
 ORDER BY stock.variant_id
 LIMIT :row_limit;
+
+-- name: find_pulls
+-- When the shop's newest full pull and its newest pull of any kind were, of those before a moment that came through.
+SELECT
+    max(observed_at) FILTER (WHERE kind = 'full') AS full_at,
+    max(observed_at) AS pulled_at
+FROM snapshot
+WHERE shop_id = :shop_id AND detected_at IS NOT NULL AND NOT is_delivery AND observed_at < :now;

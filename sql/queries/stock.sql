@@ -6,6 +6,80 @@ DELETE FROM stock_difference;
 -- The work tables of a detect start empty.
 DELETE FROM touched_variant;
 
+-- name: repeat_newer
+-- Where newer words of a level are known than this snapshot's, its row repeats them (SEMANTICS 2.2).
+UPDATE staged_row
+SET quantity = level.quantity
+FROM stock_report AS report
+JOIN stock_level AS level
+    ON
+        level.shop_id = report.shop_id
+        AND level.variant_id = report.variant_id
+        AND level.location_id = report.location_id
+WHERE
+    report.shop_id = :shop_id
+    AND report.reported_at > :observed_at
+    AND staged_row.snapshot_id = :snapshot_id
+    AND staged_row.variant_id = report.variant_id
+    AND staged_row.location_id = report.location_id
+    AND staged_row.quantity <> level.quantity;
+
+-- name: measure_drift
+-- What partial snapshots had missed: levels that differ though the platform changed them before the newest pull.
+INSERT INTO stock_drift (shop_id, snapshot_id, since, level_count, drifted_count, drifted_units)
+SELECT
+    :shop_id,
+    :snapshot_id,
+    earlier.full_at,
+    count(*),
+    count(*) FILTER (WHERE compared.is_drifted),
+    coalesce(sum(abs(compared.difference)) FILTER (WHERE compared.is_drifted), 0)
+FROM (
+    SELECT
+        max(snapshot.observed_at) FILTER (WHERE snapshot.kind = 'full') AS full_at,
+        max(snapshot.observed_at) AS pulled_at
+    FROM snapshot
+    WHERE
+        snapshot.shop_id = :shop_id
+        AND snapshot.detected_at IS NOT NULL
+        AND NOT snapshot.is_delivery
+        AND snapshot.observed_at < :observed_at
+) AS earlier
+CROSS JOIN LATERAL (
+    SELECT
+        staged_row.quantity - level.quantity AS difference,
+        staged_row.quantity <> level.quantity AND staged_row.reported_at <= earlier.pulled_at AS is_drifted
+    FROM staged_row
+    JOIN stock_level AS level
+        ON
+            level.shop_id = :shop_id
+            AND level.variant_id = staged_row.variant_id
+            AND level.location_id = staged_row.location_id
+    WHERE staged_row.snapshot_id = :snapshot_id AND staged_row.reported_at IS NOT NULL
+) AS compared
+WHERE earlier.full_at IS NOT NULL
+GROUP BY earlier.full_at
+ON CONFLICT DO NOTHING;
+
+-- name: remember_reports
+-- A partial snapshot spoke of these levels: what is older can't change them.
+INSERT INTO stock_report (shop_id, variant_id, location_id, reported_at)
+SELECT
+    :shop_id,
+    variant_id,
+    location_id,
+    :observed_at
+FROM staged_row
+WHERE snapshot_id = :snapshot_id
+ORDER BY variant_id, location_id
+ON CONFLICT (shop_id, variant_id, location_id) DO UPDATE
+    SET reported_at = excluded.reported_at
+    WHERE stock_report.reported_at < excluded.reported_at;
+
+-- name: forget_reports
+-- A full snapshot said all anew.
+DELETE FROM stock_report WHERE shop_id = :shop_id AND reported_at <= :observed_at;
+
 -- name: collect_differences
 -- What the stage says otherwise than the level: changed, new, missing, or back after missing; or other facts of the
 -- variant. An observation never overrides a newer one (SEMANTICS 2.2); absent rows read 0 once confirmed (2.4).
@@ -89,7 +163,7 @@ ON CONFLICT (shop_id, variant_id, location_id) DO UPDATE
         observed_at = excluded.observed_at;
 
 -- name: append_changes
--- The history of what differs in quantity.
+-- The history of what differs in quantity; work number 0 is no snapshot, but live stock.
 INSERT INTO stock_change (shop_id, variant_id, location_id, observed_at, quantity, previous_quantity, snapshot_id)
 SELECT
     :shop_id,
@@ -98,7 +172,7 @@ SELECT
     :observed_at,
     quantity,
     previous_quantity,
-    snapshot_id
+    nullif(snapshot_id, 0)
 FROM stock_difference
 WHERE snapshot_id = :snapshot_id AND has_other_stock AND quantity IS DISTINCT FROM previous_quantity
 ORDER BY variant_id, location_id
@@ -134,6 +208,7 @@ WITH staged AS (
         is_published,
         is_tracked,
         continue_selling,
+        inventory_item_id,
         facts_checksum
     FROM staged_row
     WHERE
@@ -152,7 +227,12 @@ differing AS (
         (
             coalesce(known.is_published, true), coalesce(known.is_tracked, true),
             coalesce(known.continue_selling, false)
-        ) <> (staged.is_published, staged.is_tracked, staged.continue_selling) AS has_new_standing
+        ) <> (staged.is_published, staged.is_tracked, staged.continue_selling) AS has_new_standing,
+        known.variant_id IS NOT NULL
+        AND (known.price, known.compare_at_price) IS DISTINCT FROM (staged.price, staged.compare_at_price)
+            AS has_new_price,
+        known.price AS previous_price,
+        known.compare_at_price AS previous_compare_at_price
     FROM staged
     LEFT JOIN variant AS known
         ON known.shop_id = :shop_id AND known.variant_id = staged.variant_id
@@ -160,10 +240,11 @@ differing AS (
         known.variant_id IS NULL
         OR (
             known.product_id, known.title, known.url, known.image_url, known.price, known.compare_at_price,
-            known.collections, known.is_published, known.is_tracked, known.continue_selling
+            known.collections, known.is_published, known.is_tracked, known.continue_selling, known.inventory_item_id
         ) IS DISTINCT FROM (
             staged.product_id, staged.title, staged.url, staged.image_url, staged.price, staged.compare_at_price,
-            staged.collections, staged.is_published, staged.is_tracked, staged.continue_selling
+            staged.collections, staged.is_published, staged.is_tracked, staged.continue_selling,
+            staged.inventory_item_id
         )
 ),
 
@@ -199,11 +280,29 @@ standing AS (
     WHERE has_new_standing
     ORDER BY variant_id
     ON CONFLICT DO NOTHING
+),
+
+priced AS (
+    INSERT INTO price_change (
+        shop_id, variant_id, observed_at, price, compare_at_price, previous_price, previous_compare_at_price
+    )
+    SELECT
+        :shop_id,
+        variant_id,
+        :observed_at,
+        price,
+        compare_at_price,
+        previous_price,
+        previous_compare_at_price
+    FROM differing
+    WHERE has_new_price
+    ORDER BY variant_id
+    ON CONFLICT DO NOTHING
 )
 
 INSERT INTO variant (
     shop_id, variant_id, product_id, title, url, image_url, price, compare_at_price, collections,
-    is_published, is_tracked, continue_selling, first_seen_at, changed_at
+    is_published, is_tracked, continue_selling, inventory_item_id, first_seen_at, changed_at
 )
 SELECT
     :shop_id,
@@ -218,6 +317,7 @@ SELECT
     is_published,
     is_tracked,
     continue_selling,
+    inventory_item_id,
     :observed_at,
     :observed_at
 FROM differing
@@ -234,6 +334,7 @@ ON CONFLICT (shop_id, variant_id) DO UPDATE
         is_published = excluded.is_published,
         is_tracked = excluded.is_tracked,
         continue_selling = excluded.continue_selling,
+        inventory_item_id = excluded.inventory_item_id,
         changed_at = excluded.changed_at;
 
 -- name: touch_variants
@@ -650,3 +751,23 @@ SELECT
 FROM bundle_component
 WHERE shop_id = :shop_id
 GROUP BY bundle_variant_id;
+
+-- name: list_changes
+-- What a snapshot changed in stock, the restocks first.
+SELECT
+    change.variant_id,
+    variant.title,
+    change.location_id,
+    change.previous_quantity,
+    change.quantity,
+    event.restock_event_id IS NOT NULL AS is_restock
+FROM stock_change AS change
+JOIN variant ON variant.shop_id = change.shop_id AND variant.variant_id = change.variant_id
+LEFT JOIN restock_event AS event
+    ON
+        event.shop_id = change.shop_id
+        AND event.variant_id = change.variant_id
+        AND event.snapshot_id = change.snapshot_id
+WHERE change.shop_id = :shop_id AND change.snapshot_id = :snapshot_id
+ORDER BY is_restock DESC, change.variant_id, change.location_id
+LIMIT :row_limit;

@@ -142,7 +142,7 @@ def modes(folder: Path, names: list[str]) -> dict[str, int]:
 def test_the_stack_starts_works_revives_what_died_survives_and_stops(settings: Settings) -> None:
     with foreground(settings) as (process, printed):
         lines = {line.name: line for line in stack.status(settings, quiet())}
-        assert {"postgres", "mail-sink", *COMMANDS} <= set(lines)
+        assert {"postgres", "mail-sink", "intake", *COMMANDS} <= set(lines)
         assert all(line.pid for line in lines.values())
         assert listening_addresses(settings) == {HOST}
         address, user, password = re.findall(r"(http\S+)\s+login: (\S+)\s+password: (\S+)", printed)[0]

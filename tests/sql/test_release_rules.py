@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from include.domain.orders import OrderLine
 from include.domain.release import Waiting, sort_queue
 from include.domain.rules import RuleSet
 from include.errors import ConfigurationError
+from include.services.orders import record_order_lines
 from include.services.release import preview_due
 from tests.builders import World, a_row
 from tests.sql.test_release import restocked_world
@@ -146,6 +151,35 @@ def test_4_4_people_told_in_the_last_hours_are_taken_off(sold_out: World) -> Non
     sold_out.sync(a_row("LAMP", 7))
     assert sold_out.tell() == []
     assert sold_out.value("SELECT hold_reason FROM variant_stock") == "invited"
+
+
+def test_4_4_who_has_bought_since_is_not_taken_off(sold_out: World) -> None:
+    emails = sold_out.ask_many("LAMP", 60)
+    restock(sold_out, 5, subtract_invited_hours=1, customers_per_unit=2, wait_minutes=15)
+    assert sold_out.tell() == emails[:10]
+    bought = [*emails[:2], emails[30]]
+    lines = [
+        OrderLine(
+            order_id=str(number),
+            line_number=1,
+            variant_id="LAMP",
+            email_key=email,
+            quantity=Decimal(1),
+            amount=Decimal(9),
+            currency="EUR",
+            ordered_at=sold_out.now,
+        )
+        for number, email in enumerate(bought)
+    ]
+    other = replace(lines[0], order_id="other", variant_id="VASE", email_key=emails[2])
+    earlier = replace(
+        lines[0], order_id="earlier", email_key=emails[3], ordered_at=sold_out.now - timedelta(days=1)
+    )
+    with sold_out.engine.begin() as connection:
+        record_order_lines(connection, "demo", [*lines, other, earlier], sold_out.now)
+    sold_out.sync(a_row("LAMP", 6))
+    assert sold_out.tell() == emails[10:14]
+    assert sold_out.value("SELECT max(invited_count) FROM batch") == 8
 
 
 @pytest.mark.parametrize(

@@ -31,16 +31,16 @@ def test_compose_runs_the_same_airflow_processes_as_the_local_stack(compose: dic
 
 def test_every_lasting_service_has_a_health_check(compose: dict) -> None:
     lasting = {name for name, service in compose["services"].items() if service.get("restart") != "no"}
-    assert lasting == {"postgres", *COMMANDS}
+    assert lasting == {"postgres", "intake", *COMMANDS}
     assert all("healthcheck" in compose["services"][name] for name in lasting)
 
 
-def test_only_the_pages_are_published_and_on_127_0_0_1(compose: dict) -> None:
+def test_only_the_pages_and_the_door_are_published_and_on_127_0_0_1(compose: dict) -> None:
     published = {
         name: service["ports"] for name, service in compose["services"].items() if "ports" in service
     }
-    assert list(published) == ["api-server"]
-    assert all(port.startswith("127.0.0.1:") for port in published["api-server"])
+    assert set(published) == {"api-server", "intake"}
+    assert all(port.startswith("127.0.0.1:") for ports in published.values() for port in ports)
 
 
 @pytest.mark.parametrize("secret", SECRETS)

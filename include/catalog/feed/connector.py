@@ -51,7 +51,17 @@ class FeedConnector:
         """Whether the feed's address is one of its window."""
         return settings_of(self._shop).is_dated
 
-    def pull(self, window: Window, archive: Archive, now: datetime) -> None:
+    @property
+    def full_every(self) -> None:
+        """A feed always lists the whole shop."""
+        return None
+
+    @property
+    def webhook_secret(self) -> None:
+        """A feed sends none."""
+        return None
+
+    def pull(self, window: Window, archive: Archive, now: datetime, since: datetime | None = None) -> None:
         """Archive the feed as it is at `now`, a dated one as it was when its window ended; see Connector.pull."""
         span = _span_of(window, self._shop, now) if self.knows_the_past else None
         source = find_source(
@@ -59,6 +69,10 @@ class FeedConnector:
         )
         observed_at = min(now, window.end) if span and window.end else now
         source.copy_to(archive, observed_at)
+
+    def is_ready(self, awaited: str) -> bool:
+        """A feed is there at once."""
+        return True
 
     def read(self, archive: Archive) -> Iterator[Chunk]:
         """The feed's rows in their order; see Connector.read."""
@@ -89,3 +103,10 @@ def _span_of(window: Window, shop: Shop, now: datetime) -> tuple[datetime, datet
 
 def _reader(kind: str, settings: FeedSettings) -> Reader:
     return partial(read_xml, item=settings.item) if kind == "xml" else READERS[kind]
+
+
+def build(
+    shop: Shop, connection: ShopConnection | None, home: Path, open_store: OpenStore | None = None
+) -> FeedConnector:
+    """The connector of a shop with platform `feed`."""
+    return FeedConnector(shop, connection, home, open_store=open_store or open_plain_store)

@@ -38,12 +38,14 @@ TYPES: Mapping[CatalogField, tuple[Any, Any]] = {
     "continue_selling": (bool | None, False),
 }
 
+NEVER_SAID: tuple[Any, Any] = (None, None)
+
 
 def row_type(names: FieldNames) -> type[CatalogRow] | None:
     """A row whose members have the feed's names; None where the feed's names don't allow one."""
-    renamed = {field: names.get(field, f"(no {field})") for field in FIELDS} | {"line_number": "(line)"}
     order: list[Any] = [field for field in CatalogRow.__struct_fields__ if field != "line_number"]
-    columns = [("line_number", int, 0), *((field, *TYPES[field]) for field in order)]
+    renamed = {field: names.get(field, f"(no {field})") for field in order} | {"line_number": "(line)"}
+    columns = [("line_number", int, 0), *((field, *TYPES.get(field, NEVER_SAID)) for field in order)]
     try:
         return msgspec.defstruct("FeedRow", columns, bases=(CatalogRow,), rename=renamed, gc=False)  # type: ignore[return-value]
     except ValueError:

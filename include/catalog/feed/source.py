@@ -104,6 +104,8 @@ def _access(shop: Shop, connection: ShopConnection | None) -> Access:
             f"shop {shop.id!r}: in the extra of Airflow Connection {shop.conn_id!r}, headers must be an object "
             'of texts: {"headers": {"X-Api-Key": "…"}}.'
         )
+    if name := connection.extra.get("header_name"):
+        headers = {**headers, str(name): str(connection.extra.get("header_secret") or "")}
     place = f"Airflow Connection {connection.conn_id!r}"
     return Access(place, connection.login, connection.password, headers)
 

@@ -123,7 +123,7 @@ def refusal_of(names, url) -> str:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_feed_address_that_is_not_public_is_refused(monkeypatch, host, scheme):
     told = refusal_of(Names(monkeypatch), f"{scheme}://{host}/feed")
-    assert "feeds are read from public addresses only" in told
+    assert "shops are read from public addresses only" in told
     assert "set feed.allow_private: true for the shop in shops.yaml" in told
 
 

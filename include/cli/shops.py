@@ -1,0 +1,91 @@
+"""`restock sync` and `restock shops`: a shop's first contact, and one pull outside Airflow."""
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from include.cli.parts import command_group, console, open_database, present
+from include.settings import load_settings
+
+if TYPE_CHECKING:
+    from include.catalog.base import Connector
+    from include.domain.shop import Shop
+    from include.services.sync import Patience
+
+ShopArgument = Annotated[str, typer.Argument(metavar="SHOP", help="The shop's id in the shops file.")]
+Config = Annotated[
+    Path | None, typer.Option(help="The shops file (default: dags/config/shops.yaml, or RESTOCK_SHOPS).")
+]
+ConnectionUri = Annotated[
+    str | None,
+    typer.Option(
+        "--connection",
+        metavar="URI",
+        help="What the shop's Airflow Connection holds, as https://login:password@host/?name=value; "
+        "- reads it from standard input, where no list of processes shows it.",
+    ),
+]
+
+shops = command_group("Shops, before and beside Airflow.")
+
+
+@shops.command("check")
+def shops_check(shop: ShopArgument, config: Config = None, connection: ConnectionUri = None) -> None:
+    """Ask a shop for everything once, store nothing, print what was understood (exit code 1: it would be refused)."""
+    from include.domain.rules import RuleSet
+    from include.services.shop_check import check_shop
+
+    described, connector = _open_shop(shop, config, connection)
+    check = check_shop(described, connector, RuleSet(), present(), _patience())
+    for line in check.as_lines():
+        console.print(line, markup=False)
+    if check.refusals:
+        raise typer.Exit(1)
+
+
+def sync(
+    shop: ShopArgument,
+    config: Config = None,
+    connection: ConnectionUri = None,
+    full: Annotated[bool, typer.Option("--full", help="The whole shop, not only what changed.")] = False,
+    most: Annotated[int, typer.Option(help="How many changes are printed.")] = 50,
+) -> None:
+    """Pull a shop once into the database, and print what changed; nobody is told by this alone."""
+    from include.services.sync import sync_once
+
+    described, connector = _open_shop(shop, config, connection)
+    with open_database() as engine:
+        story = sync_once(
+            engine, described, connector, Path(load_settings().archive_url), present, _patience(), full, most
+        )
+    console.print(f"{story.kind} pull from {story.source}", markup=False)
+    shown = {name: value for name, value in story.figures.items() if name not in ("state", "snapshot_id")}
+    console.print(", ".join(f"{name} {value}" for name, value in shown.items()), markup=False)
+    table = Table("variant", "title", "location", "before", "now", "")
+    for row in story.changes:
+        before = "" if row.previous_quantity is None else f"{row.previous_quantity:f}"
+        news = "back in stock" if row.is_restock else ""
+        table.add_row(row.variant_id, row.title or "", row.location_id, before, f"{row.quantity:f}", news)
+    if story.changes:
+        console.print(table)
+
+
+def _open_shop(shop_id: str, config: Path | None, uri: str | None) -> tuple["Shop", "Connector"]:
+    from include.catalog.base import ShopConnection
+    from include.catalog.registry import build_connector
+    from include.catalog.shops import read_shops_file
+
+    shop = read_shops_file(config or load_settings().shops_file).find(shop_id)
+    given = sys.stdin.readline().strip() if uri == "-" else uri
+    connection = ShopConnection.from_uri(given, "--connection") if given else None
+    return shop, build_connector(shop, connection, home=Path.cwd())
+
+
+def _patience() -> "Patience":
+    from include.services.sync import Patience
+
+    return Patience(time.sleep, lambda why: console.print(f"{why}; waiting", markup=False))

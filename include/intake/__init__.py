@@ -1,0 +1,1 @@
+"""The public door: it takes requests, stock and events, and never sends."""

@@ -1,0 +1,74 @@
+"""The ASGI application: `uvicorn include.intake.app:app`, or `restock intake serve`.
+
+Routes are lists named ROUTES of the modules below; a new part of the door adds its own list here.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from include.intake import health
+from include.intake.access import Access
+from include.intake.answers import ApiError
+from include.intake.door import Door, present
+from include.intake.frontage import Frontage
+from include.intake.klaviyo import catalog, catalog_jobs, subscriptions
+from include.intake.links import pages
+from include.intake.webhooks import shopify
+from include.intake.writers import Writers
+from include.settings import Settings, load_settings
+
+ROUTES: list[BaseRoute] = [
+    *subscriptions.ROUTES,
+    *catalog.ROUTES,
+    *catalog_jobs.ROUTES,
+    *pages.ROUTES,
+    *shopify.ROUTES,
+    *health.ROUTES,
+]
+
+
+def build_app(settings: Settings | None = None, clock: Callable[[], datetime] = present) -> Starlette:
+    """The door of one database; it connects when it starts, not when it is built."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        door = Door.open(settings or load_settings())
+        door.clock = clock
+        app.state.door = door
+        app.state.access = Access(door)
+        app.state.writers = Writers(door)
+        app.state.webhook_keys = shopify.WebhookKeys(door)
+        try:
+            yield
+        finally:
+            door.close()
+
+    app = Starlette(
+        routes=ROUTES,
+        lifespan=lifespan,
+        middleware=[Middleware(Frontage)],
+        exception_handlers={ApiError: _answer, HTTPException: _answer_http},
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+async def _answer(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return error.as_response()
+
+
+async def _answer_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return ApiError.of(error.status_code, "Nothing is served at this path.").as_response()
+
+
+app = build_app()

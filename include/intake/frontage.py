@@ -1,0 +1,116 @@
+"""The outermost layer: paths without a trailing slash, limits, one log line and one measure per request."""
+
+import logging
+import time
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from include.errors import NotFound, RowRejected
+from include.intake.answers import ApiError
+from include.intake.metrics import OPEN_REQUESTS, REQUESTS, SECONDS
+from include.intake.together import is_outage
+
+log = logging.getLogger("restock.intake")
+
+LONGEST_PATH = 2_000
+LONGEST_QUERY = 8_000
+LONGEST_BODY = 6_000_000
+QUIET_ROUTES = ("/health", "/ready", "/metrics")
+
+
+class Frontage:
+    """Wraps the application; whatever goes wrong inside becomes an answer without details."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, seen = time.perf_counter(), {"status": 499}
+
+        async def watch(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen["status"] = message["status"]
+                message["headers"] = [*message.get("headers", ()), *_SAFE_HEADERS]
+            await send(message)
+
+        OPEN_REQUESTS.inc()
+        try:
+            await self._serve(scope, receive, watch, seen)
+        finally:
+            OPEN_REQUESTS.dec()
+            _note(scope, seen["status"], time.perf_counter() - began)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, seen: dict[str, int]) -> None:
+        try:
+            _check(scope)
+            await self._app(_normalized(scope), receive, send)
+        except ApiError as error:
+            await error.as_response()(scope, receive, send)
+        except (NotFound, RowRejected) as refused:
+            status = 404 if isinstance(refused, NotFound) else 400
+            await ApiError.of(status, f"{str(refused).rstrip('.')}.").as_response()(scope, receive, send)
+        except Exception as error:
+            if is_outage(error) and seen["status"] == 499:
+                log.warning("database", exc_info=True, extra={"facts": {"route": _route(scope)}})
+                outage = ApiError.of(503, "The database does not answer. Try again soon.", Retry_After="5")
+                await outage.as_response()(scope, receive, send)
+                return
+            log.exception("request failed", extra={"facts": {"route": _route(scope)}})
+            if seen["status"] == 499:
+                await ApiError.of(500, "Something went wrong here.").as_response()(scope, receive, send)
+
+
+_SAFE_HEADERS = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+)
+
+
+def _check(scope: Scope) -> None:
+    if len(scope["path"]) > LONGEST_PATH or len(scope["query_string"]) > LONGEST_QUERY:
+        raise ApiError.of(
+            400, f"The path or the query is longer than {LONGEST_PATH} or {LONGEST_QUERY} characters."
+        )
+    if "\0" in scope["path"] or b"%00" in scope["query_string"] or b"\0" in scope["query_string"]:
+        raise ApiError.of(400, "The path or the query holds a NUL character.")
+    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+    if not length.isdigit() or int(length) > LONGEST_BODY:
+        raise ApiError.of(413, f"The body is larger than {LONGEST_BODY} bytes.")
+
+
+def _normalized(scope: Scope) -> Scope:
+    """One trailing slash more or less is the same path, without a redirect."""
+    path = scope["path"]
+    if len(path) > 1 and path.endswith("/"):
+        scope["path"] = path[:-1]
+        scope["raw_path"] = scope.get("raw_path", b"").rstrip(b"/")
+    return scope
+
+
+def _route(scope: Scope) -> str:
+    """The pattern of the route: a real path may hold a token or an id."""
+    return str(scope.get("route_pattern", "unknown"))
+
+
+def _note(scope: Scope, status: int, seconds: float) -> None:
+    route = _route(scope)
+    method = scope["method"] if scope["method"] in ("GET", "POST", "PATCH", "DELETE", "OPTIONS") else "OTHER"
+    REQUESTS.labels(route, method, str(status)).inc()
+    SECONDS.labels(route).observe(seconds)
+    if route in QUIET_ROUTES and status < 400:
+        return
+    facts: dict[str, Any] = {
+        "route": route,
+        "method": method,
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+    }
+    if shop := scope.get("shop"):
+        facts["shop"] = shop
+    log.info("request", extra={"facts": facts})

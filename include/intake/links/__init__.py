@@ -1,0 +1,1 @@
+"""Where the links of mails lead: a small page that asks, and a button that does it."""

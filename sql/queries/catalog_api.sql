@@ -1,0 +1,299 @@
+-- name: find_variants
+-- Which of these variants are there, and not deleted.
+SELECT variant.variant_id
+FROM variant
+LEFT JOIN catalog_detail AS detail
+    ON detail.shop_id = variant.shop_id AND detail.variant_id = variant.variant_id
+WHERE
+    variant.shop_id = :shop_id
+    AND variant.variant_id = ANY (CAST(:variant_ids AS text[]))
+    AND (detail.deleted_at IS NULL OR variant.is_published)
+ORDER BY variant.variant_id;
+
+-- name: find_items
+-- Which of these products are there: told by the API, or named by variants of a feed.
+SELECT given.product_id
+FROM unnest(CAST(:product_ids AS text[])) AS given (product_id)
+LEFT JOIN catalog_item AS item ON item.shop_id = :shop_id AND item.product_id = given.product_id
+WHERE
+    CASE
+        WHEN item.product_id IS NOT NULL THEN item.deleted_at IS NULL
+        ELSE EXISTS (
+            SELECT 1
+            FROM variant
+            WHERE variant.shop_id = :shop_id AND variant.product_id = given.product_id
+        )
+    END
+GROUP BY given.product_id
+ORDER BY given.product_id;
+
+-- name: write_details
+-- What the API tells of variants, member by member; a deleted one is there again.
+INSERT INTO catalog_detail AS known (
+    shop_id, variant_id, integration, sku, attributes, created_at, changed_at
+)
+SELECT
+    :shop_id,
+    told.variant_id,
+    told.integration,
+    told.attributes ->> 'sku',
+    told.attributes,
+    :now,
+    :now
+FROM jsonb_to_recordset(CAST(:details AS jsonb)) AS told (variant_id text, integration text, attributes jsonb)
+ORDER BY told.variant_id
+ON CONFLICT (shop_id, variant_id) DO UPDATE
+    SET
+        integration = excluded.integration,
+        sku = coalesce(excluded.sku, known.sku),
+        attributes = CASE WHEN known.deleted_at IS NULL THEN known.attributes ELSE '{}' END || excluded.attributes,
+        changed_at = excluded.changed_at,
+        deleted_at = NULL;
+
+-- name: delete_variants
+-- Deleted by the API.
+INSERT INTO catalog_detail AS known (shop_id, variant_id, integration, attributes, created_at, changed_at, deleted_at)
+SELECT
+    :shop_id,
+    gone.variant_id,
+    '$custom',
+    '{}',
+    :now,
+    :now,
+    :now
+FROM unnest(CAST(:variant_ids AS text[])) AS gone (variant_id)
+GROUP BY gone.variant_id
+ORDER BY gone.variant_id
+ON CONFLICT (shop_id, variant_id) DO UPDATE
+    SET deleted_at = excluded.deleted_at;
+
+-- name: list_variants_of_items
+-- The variants of some products.
+SELECT
+    variant.variant_id,
+    variant.product_id
+FROM variant
+LEFT JOIN catalog_detail AS detail
+    ON detail.shop_id = variant.shop_id AND detail.variant_id = variant.variant_id
+WHERE
+    variant.shop_id = :shop_id
+    AND variant.product_id = ANY (CAST(:product_ids AS text[]))
+    AND (detail.deleted_at IS NULL OR variant.is_published)
+ORDER BY variant.product_id, variant.variant_id
+LIMIT :most;
+
+-- name: write_items
+-- What the API tells of products, member by member.
+INSERT INTO catalog_item AS known (shop_id, product_id, integration, attributes, created_at, changed_at)
+SELECT
+    :shop_id,
+    told.product_id,
+    told.integration,
+    told.attributes,
+    :now,
+    :now
+FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS told (product_id text, integration text, attributes jsonb)
+ORDER BY told.product_id
+ON CONFLICT (shop_id, product_id) DO UPDATE
+    SET
+        integration = excluded.integration,
+        attributes = CASE WHEN known.deleted_at IS NULL THEN known.attributes ELSE '{}' END || excluded.attributes,
+        changed_at = excluded.changed_at,
+        deleted_at = NULL;
+
+-- name: delete_items
+-- Products that the API deleted.
+INSERT INTO catalog_item AS known (shop_id, product_id, integration, attributes, created_at, changed_at, deleted_at)
+SELECT
+    :shop_id,
+    gone.product_id,
+    '$custom',
+    '{}',
+    :now,
+    :now,
+    :now
+FROM unnest(CAST(:product_ids AS text[])) AS gone (product_id)
+GROUP BY gone.product_id
+ORDER BY gone.product_id
+ON CONFLICT (shop_id, product_id) DO UPDATE
+    SET deleted_at = excluded.deleted_at;
+
+-- name: page_of_variants
+-- Ids of one page of variants, by id.
+SELECT
+    variant.variant_id AS id,
+    0::numeric AS sort_key
+FROM variant
+LEFT JOIN catalog_detail AS detail
+    ON detail.shop_id = variant.shop_id AND detail.variant_id = variant.variant_id
+WHERE
+    variant.shop_id = :shop_id
+    AND variant.variant_id > :after_id
+    AND (detail.deleted_at IS NULL OR variant.is_published)
+    AND (CAST(:ids AS text[]) IS NULL OR variant.variant_id = ANY (CAST(:ids AS text[])))
+    AND (CAST(:product_id AS text) IS NULL OR variant.product_id = :product_id)
+    AND (CAST(:sku AS text) IS NULL OR coalesce(detail.sku, variant.variant_id) = :sku)
+    AND (CAST(:title AS text) IS NULL OR strpos(lower(variant.title), lower(:title)) > 0)
+    AND (CAST(:is_published AS boolean) IS NULL OR variant.is_published = :is_published)
+ORDER BY variant.variant_id
+LIMIT :most;
+
+-- name: page_of_variants_by_age
+-- Ids of one page of variants, by when they were first seen: direction 1 oldest, -1 newest first.
+SELECT
+    variant.variant_id AS id,
+    aged.sort_key
+FROM variant
+CROSS JOIN LATERAL (SELECT extract(EPOCH FROM variant.first_seen_at) * :direction AS sort_key) AS aged
+LEFT JOIN catalog_detail AS detail
+    ON detail.shop_id = variant.shop_id AND detail.variant_id = variant.variant_id
+WHERE
+    variant.shop_id = :shop_id
+    AND (aged.sort_key, variant.variant_id) > (CAST(:after_key AS numeric), CAST(:after_id AS text))
+    AND (detail.deleted_at IS NULL OR variant.is_published)
+    AND (CAST(:ids AS text[]) IS NULL OR variant.variant_id = ANY (CAST(:ids AS text[])))
+    AND (CAST(:product_id AS text) IS NULL OR variant.product_id = :product_id)
+    AND (CAST(:sku AS text) IS NULL OR coalesce(detail.sku, variant.variant_id) = :sku)
+    AND (CAST(:title AS text) IS NULL OR strpos(lower(variant.title), lower(:title)) > 0)
+    AND (CAST(:is_published AS boolean) IS NULL OR variant.is_published = :is_published)
+ORDER BY aged.sort_key, variant.variant_id
+LIMIT :most;
+
+-- name: read_variants
+-- Some variants with all that is known of them.
+SELECT
+    variant.variant_id,
+    variant.product_id,
+    variant.title,
+    variant.url,
+    variant.image_url,
+    variant.price,
+    variant.is_published,
+    variant.first_seen_at AS created_at,
+    greatest(variant.changed_at, detail.changed_at, stock.observed_at) AS changed_at,
+    coalesce(detail.integration, '$custom') AS integration,
+    coalesce(item.integration, '$custom') AS item_integration,
+    detail.sku,
+    coalesce(detail.attributes, '{}') AS attributes,
+    stock.available
+FROM variant
+LEFT JOIN catalog_detail AS detail
+    ON detail.shop_id = variant.shop_id AND detail.variant_id = variant.variant_id
+LEFT JOIN catalog_item AS item
+    ON item.shop_id = variant.shop_id AND item.product_id = variant.product_id
+LEFT JOIN variant_stock AS stock
+    ON stock.shop_id = variant.shop_id AND stock.variant_id = variant.variant_id
+WHERE
+    variant.shop_id = :shop_id
+    AND variant.variant_id = ANY (CAST(:variant_ids AS text[]))
+    AND (detail.deleted_at IS NULL OR variant.is_published)
+ORDER BY variant.variant_id;
+
+-- name: page_of_items
+-- Ids of one page of products, in the order of a key: 0 for all by id, else by age.
+WITH item AS (
+    SELECT
+        catalog_item.product_id,
+        catalog_item.created_at,
+        catalog_item.attributes
+    FROM catalog_item
+    WHERE catalog_item.shop_id = :shop_id AND catalog_item.deleted_at IS NULL
+    UNION ALL
+    SELECT
+        variant.product_id,
+        min(variant.first_seen_at),
+        '{}'::jsonb
+    FROM variant
+    WHERE
+        variant.shop_id = :shop_id
+        AND variant.product_id IS NOT NULL
+        AND NOT EXISTS (
+            SELECT 1
+            FROM catalog_item
+            WHERE catalog_item.shop_id = :shop_id AND catalog_item.product_id = variant.product_id
+        )
+    GROUP BY variant.product_id
+)
+
+SELECT
+    item.product_id AS id,
+    aged.sort_key
+FROM item
+CROSS JOIN LATERAL (SELECT extract(EPOCH FROM item.created_at) * :direction AS sort_key) AS aged
+WHERE
+    (aged.sort_key, item.product_id) > (CAST(:after_key AS numeric), CAST(:after_id AS text))
+    AND (CAST(:ids AS text[]) IS NULL OR item.product_id = ANY (CAST(:ids AS text[])))
+    AND (CAST(:title AS text) IS NULL OR strpos(lower(item.attributes ->> 'title'), lower(:title)) > 0)
+    AND (
+        CAST(:is_published AS boolean) IS NULL
+        OR coalesce(CAST(item.attributes ->> 'published' AS boolean), true) = :is_published
+    )
+ORDER BY aged.sort_key, item.product_id
+LIMIT :most;
+
+-- name: read_items
+-- Some products with all that is known of them.
+SELECT
+    given.product_id,
+    coalesce(item.integration, '$custom') AS integration,
+    coalesce(item.attributes, '{}') AS attributes,
+    coalesce(item.created_at, seen.created_at) AS created_at,
+    coalesce(item.changed_at, seen.changed_at) AS changed_at
+FROM unnest(CAST(:product_ids AS text[])) AS given (product_id)
+LEFT JOIN catalog_item AS item ON item.shop_id = :shop_id AND item.product_id = given.product_id
+LEFT JOIN LATERAL (
+    SELECT
+        min(variant.first_seen_at) AS created_at,
+        max(variant.changed_at) AS changed_at
+    FROM variant
+    WHERE variant.shop_id = :shop_id AND variant.product_id = given.product_id
+) AS seen ON true
+WHERE item.deleted_at IS NULL AND coalesce(item.created_at, seen.created_at) IS NOT NULL
+ORDER BY given.product_id;
+
+-- name: insert_job
+-- A bulk job, done.
+INSERT INTO catalog_job (shop_id, kind, total_count, failed_count, errors, target_ids, created_at)
+VALUES (
+    :shop_id, :kind, :total_count, :failed_count, CAST(:errors AS jsonb), CAST(:target_ids AS text[]), :now
+)
+RETURNING
+    job_id,
+    kind,
+    total_count,
+    failed_count,
+    errors,
+    target_ids,
+    created_at;
+
+-- name: find_job
+-- One bulk job.
+SELECT
+    job_id,
+    kind,
+    total_count,
+    failed_count,
+    errors,
+    target_ids,
+    created_at
+FROM catalog_job
+WHERE shop_id = :shop_id AND kind = :kind AND job_id = :job_id;
+
+-- name: list_jobs
+-- Bulk jobs of one kind, the newest first.
+SELECT
+    job_id,
+    kind,
+    total_count,
+    failed_count,
+    errors,
+    target_ids,
+    created_at
+FROM catalog_job
+WHERE shop_id = :shop_id AND kind = :kind AND job_id < :before_id
+ORDER BY job_id DESC
+LIMIT :most;
+
+-- name: forget_jobs
+-- Jobs are kept for a week.
+DELETE FROM catalog_job WHERE created_at < CAST(:now AS timestamptz) - INTERVAL '7 days';

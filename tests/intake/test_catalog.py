@@ -1,0 +1,195 @@
+"""The catalog API: every answer holds to the contract, and a quantity is a live observation of the stock."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from tests.builders import START, World, a_row, a_shop
+from tests.intake.conftest import Visitor, errors_of
+from tests.intake.contract import check
+
+ITEMS, VARIANTS = "/api/catalog-items", "/api/catalog-variants"
+LAMP = "$custom:::$default:::LAMP"
+
+
+def an_item(external_id: str = "P1", **attributes: Any) -> Any:
+    told = {"title": "Lamps", "description": "Of brass", "url": "https://shop.example/p1", **attributes}
+    return {"data": {"type": "catalog-item", "attributes": {"external_id": external_id, **told}}}
+
+
+def a_variant(external_id: str = "LAMP", item: str = "$custom:::$default:::P1", **attributes: Any) -> Any:
+    told = {
+        "title": "Lamp",
+        "description": "Of brass",
+        "sku": f"SKU-{external_id}",
+        "inventory_quantity": 0,
+        "price": 19.9,
+        "url": "https://shop.example/lamp",
+        **attributes,
+    }
+    return {
+        "data": {
+            "type": "catalog-variant",
+            "attributes": {"external_id": external_id, **told},
+            "relationships": {"item": {"data": {"type": "catalog-item", "id": item}}},
+        }
+    }
+
+
+def a_change(variant_id: str = LAMP, **attributes: Any) -> Any:
+    return {"data": {"type": "catalog-variant", "id": variant_id, "attributes": attributes}}
+
+
+def at(path: str, catalog_id: str) -> str:
+    return f"{path}/{quote(catalog_id, safe='$:')}"
+
+
+def one(path: str) -> str:
+    return f"{path}/{{id}}"
+
+
+def change(visitor: Visitor, variant_id: str = LAMP, **attributes: Any) -> Any:
+    answer = visitor.send("PATCH", at(VARIANTS, variant_id), json=a_change(variant_id, **attributes))
+    return check(answer, one(VARIANTS))
+
+
+def test_an_item_and_a_variant_are_created_read_changed_and_deleted(visitor: Visitor) -> None:
+    assert check(visitor.post(ITEMS, an_item()), ITEMS).status_code == 201
+    made = check(visitor.post(f"{VARIANTS}/", a_variant(custom_metadata={"a": 1})), VARIANTS)
+    assert (made.status_code, made.json()["data"]["id"]) == (201, LAMP)
+    assert made.json()["data"]["relationships"]["item"]["data"]["id"] == "$custom:::$default:::P1"
+    visitor.world.pass_time(seconds=1)
+    changed = change(visitor, inventory_quantity=7, title="Bright lamp").json()["data"]["attributes"]
+    assert (changed["inventory_quantity"], changed["title"], changed["sku"]) == (7, "Bright lamp", "SKU-LAMP")
+    item = check(visitor.get(at(ITEMS, "$custom:::$default:::P1") + "?include=variants"), one(ITEMS)).json()
+    assert [each["id"] for each in item["included"]] == [LAMP]
+    gone = check(visitor.send("DELETE", at(VARIANTS, LAMP)), one(VARIANTS))
+    assert (gone.status_code, visitor.get(at(VARIANTS, LAMP)).status_code) == (204, 404)
+    assert check(visitor.send("DELETE", at(ITEMS, "$custom:::$default:::P1")), one(ITEMS)).status_code == 204
+    assert visitor.get(ITEMS).json()["data"] == []
+    visitor.world.pass_time(seconds=1)
+    assert (
+        visitor.post(ITEMS, an_item()).status_code == visitor.post(VARIANTS, a_variant()).status_code == 201
+    )
+
+
+def test_a_rise_by_api_is_a_restock_and_tells_the_oldest(visitor: Visitor) -> None:
+    visitor.world.use_flow()
+    visitor.world.sync(a_row("LAMP", 0, product_id="P1"))
+    emails = visitor.world.ask_many("LAMP", 3)
+    visitor.world.pass_time(minutes=1)
+    assert change(visitor, inventory_quantity=20).status_code == 200
+    assert visitor.world.tell() == emails
+    assert visitor.world.value("SELECT count(*) FROM restock_event") == 1
+
+
+def test_lists_come_in_pages_with_filters_fields_and_order(visitor: Visitor) -> None:
+    visitor.world.sync(*[a_row(f"V{number}", number, product_id=f"P{number % 2}") for number in range(5)])
+    seen: list[str] = []
+    path = f"{VARIANTS}?page[size]=2&fields[catalog-variant]=sku,title&sort=-created"
+    while path:
+        page = check(visitor.get(path), VARIANTS).json()
+        assert all(set(each["attributes"]) == {"sku", "title"} for each in page["data"])
+        seen += [each["id"].split(":::")[-1] for each in page["data"]]
+        path = page["links"].get("next", "").removeprefix(visitor.address)
+    assert sorted(seen) == ["V0", "V1", "V2", "V3", "V4"]
+    for filter_text, expected in {
+        "any(ids,['$custom:::$default:::V1','$custom:::$default:::V3'])": ["V1", "V3"],
+        "equals(item.id,'$custom:::$default:::P0')": ["V0", "V2", "V4"],
+        "equals(sku,'V2')": ["V2"],
+        "contains(title,'of v4'),equals(published,true)": ["V4"],
+        "and(equals(published,false))": [],
+    }.items():
+        found = check(visitor.send("GET", VARIANTS, params={"filter": filter_text}), VARIANTS).json()["data"]
+        assert [each["id"].split(":::")[-1] for each in found] == expected, filter_text
+    items = check(visitor.get(f"{ITEMS}?include=variants&page[size]=1"), ITEMS).json()
+    assert len(items["included"]) == 3 and "next" in items["links"]
+
+
+def test_bulk_jobs_are_done_when_they_are_taken_and_name_what_they_refuse(visitor: Visitor) -> None:
+    jobs = "/api/catalog-item-bulk-create-jobs"
+    rows = [an_item("P1")["data"], an_item("P1")["data"], an_item("P2")["data"]]
+    body = {"data": {"type": "catalog-item-bulk-create-job", "attributes": {"items": {"data": rows}}}}
+    taken = check(visitor.post(jobs, body), jobs).json()["data"]["attributes"]
+    assert (taken["status"], taken["total_count"], taken["failed_count"]) == ("complete", 3, 1)
+    assert taken["errors"][0]["source"] == {"pointer": "/data/attributes/items/data/1"}
+    jobs = "/api/catalog-variant-bulk-create-jobs"
+    rows = [a_variant("LAMP")["data"], a_variant("VASE", "$custom:::$default:::NONE")["data"]]
+    body = {"data": {"type": "catalog-variant-bulk-create-job", "attributes": {"variants": {"data": rows}}}}
+    assert check(visitor.post(jobs, body), jobs).json()["data"]["attributes"]["failed_count"] == 1
+    visitor.world.pass_time(seconds=1)
+    jobs = "/api/catalog-variant-bulk-update-jobs"
+    rows = [a_change(LAMP, inventory_quantity=4)["data"]]
+    body = {"data": {"type": "catalog-variant-bulk-update-job", "attributes": {"variants": {"data": rows}}}}
+    job_id = check(visitor.post(f"{jobs}/", body), jobs).json()["data"]["id"]
+    assert visitor.world.value("SELECT units FROM variant_stock") == 4
+    found = check(visitor.get(f"{jobs}/{job_id}?include=variants"), f"{jobs}/{{job_id}}").json()
+    assert [each["id"] for each in found["included"]] == [LAMP]
+    listed = check(visitor.send("GET", jobs, params={"filter": "equals(status,'complete')"}), jobs).json()[
+        "data"
+    ]
+    assert [each["id"] for each in listed] == [job_id]
+    assert visitor.get(f"{jobs}?filter=equals(status,'queued')").json()["data"] == []
+    jobs = "/api/catalog-variant-bulk-delete-jobs"
+    rows = [{"type": "catalog-variant", "id": LAMP}]
+    body = {"data": {"type": "catalog-variant-bulk-delete-job", "attributes": {"variants": {"data": rows}}}}
+    assert check(visitor.post(jobs, body), jobs).status_code == 202
+    assert visitor.get(VARIANTS).json()["data"] == []
+
+
+def test_mistakes_are_named_with_their_place(visitor: Visitor) -> None:
+    visitor.post(ITEMS, an_item())
+    visitor.post(VARIANTS, a_variant())
+    without_sku = a_variant("X")
+    del without_sku["data"]["attributes"]["sku"]
+    for status, body, pointer in [
+        (409, a_variant(), "/data/id"),
+        (404, a_variant("X", "$custom:::$default:::NONE"), "/data/relationships/item/data/id"),
+        (400, without_sku, "/data/attributes/sku"),
+        (400, a_variant("X", inventory_quantity="many"), "/data/attributes/inventory_quantity"),
+        (400, a_variant("X", inventory_quantity=1e300), "/data/attributes/inventory_quantity"),
+        (400, a_variant("X", inventory_policy=3), "/data/attributes/inventory_policy"),
+        (400, a_variant("X", custom_metadata={"a": "x" * 100_001}), "/data/attributes/custom_metadata"),
+        (400, a_variant("X", title="x" * 900_000), "/data/attributes/title"),
+        (413, a_variant("X", title="x" * 5_000_000), None),
+    ]:
+        answer = check(visitor.post(VARIANTS, body), VARIANTS)
+        assert answer.status_code == status
+        assert pointer is None or errors_of(answer)[0]["source"] == {"pointer": pointer}
+    for query, parameter in {
+        "page[size]=0": "page[size]",
+        "page[size]=101": "page[size]",
+        "page[cursor]=xyz": "page[cursor]",
+        "filter=equals(nothing,1)": "filter",
+        "filter=equals(sku,": "filter",
+        "filter=equals(sku,'x": "filter",
+        "sort=title": "sort",
+        "fields[catalog-variant]=weight": "fields[catalog-variant]",
+    }.items():
+        answer = check(visitor.get(f"{VARIANTS}?{query}"), VARIANTS)
+        assert (answer.status_code, errors_of(answer)[0]["source"]) == (400, {"parameter": parameter}), query
+    answer = visitor.send("PATCH", at(VARIANTS, LAMP), json=a_change("$custom:::$default:::VASE"))
+    assert (answer.status_code, errors_of(answer)[0]["source"]) == (400, {"pointer": "/data/id"})
+    rows = [a_change()["data"]] * 101
+    body = {"data": {"type": "catalog-variant-bulk-update-job", "attributes": {"variants": {"data": rows}}}}
+    assert visitor.post("/api/catalog-variant-bulk-update-jobs", body).status_code == 400
+
+
+def test_another_shops_variants_are_not_there(visitor: Visitor) -> None:
+    other = World(visitor.world.engine, visitor.world.folder / "other", a_shop("other"))
+    other.sync(a_row("LAMP", 3, product_id="P1"))
+    assert visitor.get(at(VARIANTS, LAMP)).status_code == 404
+    assert visitor.send("DELETE", at(VARIANTS, LAMP)).status_code == 404
+    assert visitor.send("PATCH", at(VARIANTS, LAMP), json=a_change(inventory_quantity=0)).status_code == 404
+    assert visitor.get(ITEMS).json()["data"] == visitor.get(VARIANTS).json()["data"] == []
+    assert other.value("SELECT units FROM variant_stock") == 3
+
+
+def test_an_older_write_never_overrides_a_newer_one(visitor: Visitor) -> None:
+    visitor.world.sync(a_row("LAMP", 0))
+    visitor.world.pass_time(minutes=1)
+    change(visitor, inventory_quantity=5)
+    visitor.world.now = START
+    change(visitor, inventory_quantity=9)
+    assert visitor.world.value("SELECT units FROM variant_stock") == 5

@@ -1,0 +1,106 @@
+"""Keys: what they open, and what nobody gets without one."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from include.errors import NotFound
+from include.services.keys import create_key, find_key, list_keys, revoke_key
+from tests.builders import START, World, a_shop
+from tests.intake.conftest import Visitor, errors_of
+from tests.intake.test_subscriptions import a_subscription, from_browser, requests_of
+
+PATH = "/api/back-in-stock-subscriptions"
+
+
+def test_a_key_is_shown_once_and_stored_as_a_digest(world: World) -> None:
+    key = create_key(world.engine, "demo", "private", START)
+    assert key.startswith("pk_") and len(key) == 46
+    rows = world.query("SELECT * FROM api_key")
+    assert key not in str(rows) and key.encode().hex() not in str(rows)
+    with pytest.raises(NotFound):
+        create_key(world.engine, "nowhere", "private", START)
+
+
+def test_without_a_key_nothing_opens(visitor: Visitor) -> None:
+    for key in ("", "pk_", "x" * 5_000, "pk_\udcff", "' OR 1=1 --"):
+        header = f"Klaviyo-API-Key {key}".encode("utf-8", "surrogateescape")
+        answer = visitor.post(PATH, a_subscription(), headers={"Authorization": header})
+        assert answer.status_code == 401
+        assert errors_of(answer)[0]["code"] in ("not_authenticated", "authentication_failed")
+
+
+def test_a_key_that_was_cut_short_or_is_of_the_other_kind_opens_nothing(visitor: Visitor) -> None:
+    for key in (visitor.private_key[:-1], visitor.private_key + "x", visitor.company_id):
+        answer = visitor.post(PATH, a_subscription(), headers={"Authorization": f"Klaviyo-API-Key {key}"})
+        assert answer.status_code == 401
+    for company_id in ("", visitor.company_id[:-1], visitor.private_key):
+        answer = visitor.post(
+            f"/client/back-in-stock-subscriptions?company_id={company_id}", a_subscription()
+        )
+        assert answer.status_code == 400
+        assert errors_of(answer)[0]["source"] == {"parameter": "company_id"}
+    assert requests_of(visitor) == []
+
+
+def test_a_revoked_key_opens_nothing_a_second_later(visitor: Visitor) -> None:
+    assert visitor.post(PATH, a_subscription()).status_code == 202
+    for row in list_keys(visitor.world.engine, "demo"):
+        revoke_key(visitor.world.engine, "demo", row.key_id, datetime.now(UTC))
+    limit = time.monotonic() + 3
+    while (status := visitor.post(PATH, a_subscription()).status_code) == 202 and time.monotonic() < limit:
+        pass
+    assert status == 401
+    assert from_browser(visitor, a_subscription()).status_code == 400
+    with pytest.raises(NotFound):
+        revoke_key(visitor.world.engine, "demo", 1, datetime.now(UTC))
+
+
+def test_a_key_of_one_shop_writes_to_no_other(visitor: Visitor) -> None:
+    other = World(visitor.world.engine, visitor.world.folder, a_shop("other"))
+    key = create_key(other.engine, "other", "private", START)
+    visitor.post(PATH, a_subscription(), headers={"Authorization": f"Klaviyo-API-Key {key}"})
+    assert visitor.world.query("SELECT shop_id FROM subscription") == [("other",)]
+    with pytest.raises(NotFound):
+        revoke_key(other.engine, "other", 1, START)
+
+
+def test_a_company_id_can_be_kept_to_some_origins(visitor: Visitor) -> None:
+    visitor.company_id = create_key(
+        visitor.world.engine, "demo", "public", START, origins=["https://shop.example"]
+    )
+    mine = from_browser(visitor, a_subscription(), Origin="https://shop.example")
+    assert (mine.status_code, mine.headers["Access-Control-Allow-Origin"]) == (202, "https://shop.example")
+    other = from_browser(visitor, a_subscription(), Origin="https://thief.example")
+    assert other.status_code == 403
+    assert "Access-Control-Allow-Origin" not in other.headers
+
+
+def test_how_long_a_check_takes_says_nothing_of_the_key(world: World) -> None:
+    key = create_key(world.engine, "demo", "private", START)
+    near, far = key[:-1] + ("a" if key[-1] != "a" else "b"), "zz_" + "z" * (len(key) - 3)
+    times: dict[str, list[float]] = {near: [], far: []}
+    with world.engine.connect() as connection:
+        for _ in range(400):
+            for guess, spent in times.items():
+                began = time.perf_counter()
+                assert find_key(connection, guess, "private") is None
+                spent.append(time.perf_counter() - began)
+    medians = [statistics.median(spent) for spent in times.values()]
+    assert max(medians) / min(medians) < 1.5
+
+
+def test_one_digest_opens_one_shop(world: World) -> None:
+    create_key(world.engine, "demo", "public", START)
+    with pytest.raises(Exception, match="a_key_is_of_one_shop"), world.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO api_key (shop_id, kind, key_digest, hint, created_at) "
+                "SELECT shop_id, kind, key_digest, hint, created_at FROM api_key"
+            )
+        )

@@ -1,0 +1,115 @@
+"""`restock sync` and `restock shops check` at the terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from include.cli import app
+from include.errors import ConfigurationError, SnapshotRefused
+from tests.fixtures.shopify.server import TOKEN, FakeShopify, serve
+from tests.fixtures.shopify.store import FakeStore
+
+SHOPS = """
+shops:
+  - id: acme
+    platform: shopify
+    conn_id: shop_acme
+    schedule: 15 minutes
+    currency: EUR
+    time_zone: Europe/Berlin
+    shopify: {allow_private: true}
+  - id: papers
+    platform: feed
+    schedule: 15 minutes
+    currency: EUR
+    time_zone: Europe/Berlin
+    feed: {url: "FOLDER/feed.jsonl"}
+"""
+
+
+@pytest.fixture
+def run(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    shops = tmp_path / "shops.yaml"
+    shops.write_text(SHOPS.replace("FOLDER", f"file://{tmp_path}"))
+    monkeypatch.setenv("RESTOCK_DATABASE_URL", database_url)
+    monkeypatch.setenv("RESTOCK_VAR", str(tmp_path / "var"))
+
+    def call(*words: str, code: int = 0, given: str | None = None) -> str:
+        command = [*words, "--config", str(shops)]
+        result = CliRunner().invoke(app, command, catch_exceptions=False, input=given)
+        assert result.exit_code == code, result.output
+        assert "canary" not in result.output
+        return " ".join(result.output.split())
+
+    return call
+
+
+@pytest.fixture
+def shopify():
+    with serve(FakeShopify(FakeStore())) as running:
+        yield running
+
+
+@pytest.fixture
+def uri(shopify: FakeShopify) -> str:
+    return shopify.url.replace("http://", f"http://:{TOKEN}@")
+
+
+def feed(folder: Path, *rows: dict[str, object]) -> None:
+    (folder / "feed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_a_sync_prints_what_changed(run, shopify: FakeShopify, uri: str) -> None:
+    lamp = shopify.store.add("Brass lamp", 0, 3)
+    shopify.store.add("Vase", 1, 1)
+    first = run("sync", "acme", "--connection", uri)
+    assert "full pull from http://127.0.0.1" in first and "waiting" in first and "events 0" in first
+    shopify.store.set_stock(lamp, 0, 0)
+    assert "partial pull" in run("sync", "acme", "--connection", uri)
+    shopify.store.set_stock(lamp, 0, 5)
+    told = run("sync", "acme", "--connection", "-", given=uri + "\n")
+    assert "events 1" in told and "Brass lamp" in told and "back in stock" in told and "Vase" not in told
+    assert "full pull" in run("sync", "acme", "--connection", uri, "--full")
+
+
+def test_a_check_prints_what_was_understood_and_stores_nothing(
+    run, shopify: FakeShopify, uri: str, engine
+) -> None:
+    shopify.store.add("Brass lamp", 0, 3)
+    shopify.store.add("Vase", 1, policy="CONTINUE", tracked=False)
+    told = run("shops", "check", "acme", "--connection", uri)
+    assert "3 rows, 0 unreadable; 2 variants, 0 sold out; 2 locations" in told
+    assert "title 100 %" in told and "fields never said: compare_at_price" in told
+    assert "stock not tracked 1, sold below zero 1" in told
+    assert "3 × Brass lamp, 19.90" in told
+    assert "A sync would take 3 rows" in told
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM shop").scalar_one() == 0
+
+
+def test_a_check_of_a_feed_says_what_is_missing_and_what_a_sync_would_refuse(run, tmp_path: Path) -> None:
+    feed(tmp_path, {"id": "LAMP", "stock": 4}, {"id": "VASE", "stock": "many"}, {"id": "SOFA", "stock": 0})
+    told = run("shops", "check", "papers")
+    assert "2 rows, 1 unreadable; 2 variants, 1 sold out; 1 locations" in told
+    assert "fields never said:" in told and "title" in told.partition("fields never said:")[2]
+    assert "unreadable, line 2: field 'stock' is 'many'" in told and "leave out 1" in told
+    feed(tmp_path, {"id": "LAMP", "stock": 4}, {"id": "LAMP", "stock": 5})
+    assert "A sync would refuse this whole" in run("shops", "check", "papers", code=1)
+    feed(tmp_path, {"id": "LAMP", "number": 4})
+    with pytest.raises(SnapshotRefused, match="no field for quantity"):
+        run("shops", "check", "papers")
+
+
+def test_an_address_that_is_none_shows_nothing_of_itself(run) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        run("sync", "acme", "--connection", "shpat_canary_5f1e")
+    assert "is no address such as" in str(caught.value) and "canary" not in str(caught.value)
+
+
+def test_without_a_connection_it_says_what_is_needed(run) -> None:
+    with pytest.raises(ConfigurationError, match="needs an Airflow Connection of type Shopify"):
+        run("sync", "acme")
