@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ from include.domain.request import Request, fold_email
 from include.domain.shop import Shop
 from include.local import stack
 from include.local.postgres import EmbeddedPostgres
+from include.services.keys import create_key
 from include.services.outbox import set_delivery
 from include.services.requests import take_requests
 from include.services.shops import register_shop
@@ -45,6 +47,7 @@ class Journey:
     engine: Engine
     address: str
     session: requests.Session
+    door: str = ""
 
     def write_feed(self, **levels: int) -> None:
         rows = [
@@ -146,7 +149,8 @@ def journey() -> Iterator[Journey]:
                 "access_token"
             ]
             session.headers["Authorization"] = f"Bearer {token}"
-            yield Journey(folder, engine, running.address, session)
+            door = f"http://127.0.0.1:{running.ports['intake']}"
+            yield Journey(folder, engine, running.address, session, door)
             engine.dispose()
         finally:
             stack.down(settings, quiet)
@@ -295,13 +299,86 @@ def test_a_backfill_of_a_dated_feed_tells_the_past_and_nobody_whatever_its_order
     assert len(journey.mails()) == mails
 
 
+def test_stock_told_by_api_reaches_the_oldest_who_asked_by_api_within_seconds(journey: Journey) -> None:
+    journey.api("PATCH", f"/api/v2/dags/{SYNC}?update_mask=is_paused", {"is_paused": True})
+    wait_for("the last pull", lambda: not running(journey, SYNC))
+    set_variable(journey, "restock_customers_per_unit", "5")
+    key = create_key(journey.engine, "demo", "private", datetime.now(UTC))
+    client = requests.Session()
+    client.headers.update({"Authorization": f"Klaviyo-API-Key {key}", "revision": "2026-07-15"})
+    tell(client, "POST", f"{journey.door}/api/catalog-items", ITEM, 201)
+    tell(client, "POST", f"{journey.door}/api/catalog-variants", BOWL, 201)
+    for number in range(120):
+        body = json.loads(json.dumps(REQUEST).replace("NAME", f"api{number:03}"))
+        tell(client, "POST", f"{journey.door}/api/back-in-stock-subscriptions/", body, 202)
+    before = len(journey.mails())
+    change = {"type": "catalog-variant", "id": BOWL_ID, "attributes": {"inventory_quantity": 20}}
+    tell(client, "PATCH", f"{journey.door}/api/catalog-variants/{BOWL_ID}", {"data": change}, 200)
+    told_at = datetime.now(UTC)
+    wait_for("the mails", lambda: len(journey.mails()) == before + 100)
+    sent = "SELECT min(ended_at) FROM message WHERE variant_id = 'BOWL' AND state = 'sent'"
+    seconds = (journey.value(sent) - told_at).total_seconds()
+    print(f"\nfrom the answer of the catalog API to the first mail: {seconds:.1f} s")
+    time.sleep(3)
+    told = {
+        number for mail in journey.mails() for number in re.findall(r"^To: api(\d+)@", mail, re.MULTILINE)
+    }
+    assert told == {f"{number:03}" for number in range(100)}
+    assert journey.door in journey.mails()[-1]
+    assert seconds < 60
+
+
+def tell(client: requests.Session, method: str, url: str, body: Any, status: int) -> None:
+    answer = client.request(method, url, json=body, timeout=30)
+    assert answer.status_code == status, answer.text
+
+
+BOWL_ID = "$custom:::$default:::BOWL"
+ITEM = {
+    "data": {
+        "type": "catalog-item",
+        "attributes": {
+            "external_id": "BOWLS",
+            "title": "Bowls",
+            "description": "",
+            "url": "https://shop.example",
+        },
+    }
+}
+BOWL = {
+    "data": {
+        "type": "catalog-variant",
+        "attributes": {
+            "external_id": "BOWL",
+            "title": "Bowl",
+            "description": "Of oak",
+            "sku": "B-1",
+            "inventory_quantity": 0,
+            "price": 20,
+            "url": "https://shop.example/bowl",
+        },
+        "relationships": {"item": {"data": {"type": "catalog-item", "id": "$custom:::$default:::BOWLS"}}},
+    }
+}
+REQUEST = {
+    "data": {
+        "type": "back-in-stock-subscription",
+        "attributes": {
+            "channels": ["EMAIL"],
+            "profile": {"data": {"type": "profile", "attributes": {"email": "NAME@example.org"}}},
+        },
+        "relationships": {"variant": {"data": {"type": "catalog-variant", "id": BOWL_ID}}},
+    }
+}
+
+
 def test_no_address_reaches_a_log(journey: Journey) -> None:
     logs = journey.folder / "var" / "logs"
     spoken = [
         str(path)
         for path in logs.rglob("*")
         if path.is_file()
-        and any(name in path.read_text(errors="replace") for name in ("ann@", "bob@", "cup@"))
+        and any(name in path.read_text(errors="replace") for name in ("ann@", "bob@", "cup@", "api000@"))
     ]
     assert spoken == []
     with contextlib.suppress(FileNotFoundError):
