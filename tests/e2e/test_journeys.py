@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
+import hmac
 import io
 import json
 import tempfile
@@ -24,17 +26,21 @@ from include.db.engine import connect
 from include.domain.request import Request, fold_email
 from include.domain.shop import Shop
 from include.local import stack
+from include.local.intake_process import intake_address
 from include.local.postgres import EmbeddedPostgres
 from include.services.outbox import set_delivery
 from include.services.requests import take_requests
 from include.services.shops import register_shop
 from include.settings import load_settings
+from tests.fixtures.shopify.server import TOKEN, FakeShopify, serve
+from tests.fixtures.shopify.store import FakeStore
 
 pytestmark = pytest.mark.e2e
 
 SYNC = "catalog_sync__demo"
 WOKEN = ("restock_release", "flow__back_in_stock", "dispatch_messages")
 PATIENCE = 180.0
+SECRET = "whsec_canary_e2e"
 
 
 @dataclass
@@ -45,6 +51,8 @@ class Journey:
     engine: Engine
     address: str
     session: requests.Session
+    shopify: FakeShopify
+    door: str
 
     def write_feed(self, **levels: int) -> None:
         rows = [
@@ -54,12 +62,12 @@ class Journey:
         unfinished.write_text("".join(json.dumps(row) + "\n" for row in rows))
         unfinished.replace(self.folder / "feed.jsonl")
 
-    def ask(self, email: str, variant_id: str) -> None:
+    def ask(self, email: str, variant_id: str, shop_id: str = "demo") -> None:
         now = datetime.now(UTC)
         with self.engine.begin() as connection:
             take_requests(
                 connection,
-                "demo",
+                shop_id,
                 [Request(email, fold_email(email), variant_id, now)],
                 "test",
                 "notify",
@@ -115,7 +123,22 @@ def write_day(folder: Path, days_ago: int, units: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def journey() -> Iterator[Journey]:
+def shopify() -> Iterator[FakeShopify]:
+    with serve(FakeShopify(FakeStore(), polls=2)) as shopify:
+        shopify.store.add("Brass lamp", 0, 0)
+        account = {
+            "conn_type": "restock_shopify",
+            "host": shopify.url,
+            "password": TOKEN,
+            "extra": {"webhook_secret": SECRET},
+        }
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("AIRFLOW_CONN_SHOP_ACME", json.dumps(account))
+            yield shopify
+
+
+@pytest.fixture(scope="module")
+def journey(shopify: FakeShopify) -> Iterator[Journey]:
     with tempfile.TemporaryDirectory(prefix="restock-journey-") as name:
         folder = Path(name)
         shop = {
@@ -129,7 +152,10 @@ def journey() -> Iterator[Journey]:
         dated = shop | {"id": "dated", "schedule": "0 0 * * *", "time_zone": "UTC"}
         dated["feed"] = {"url": f"file://{folder}/stock-{{window_start:%Y%m%d}}.jsonl"}
         write_day(folder, days_ago=1, units=0)
-        (folder / "shops.yaml").write_text(yaml.safe_dump({"shops": [shop, dated]}))
+        acme = {**shop, "id": "acme", "schedule": "7 days", "platform": "shopify", "conn_id": "shop_acme"}
+        acme["shopify"] = {"allow_private": True}
+        del acme["feed"]
+        (folder / "shops.yaml").write_text(yaml.safe_dump({"shops": [shop, dated, acme]}))
         settings = load_settings(
             {"RESTOCK_VAR": str(folder / "var"), "RESTOCK_SHOPS": str(folder / "shops.yaml")}
         )
@@ -146,7 +172,7 @@ def journey() -> Iterator[Journey]:
                 "access_token"
             ]
             session.headers["Authorization"] = f"Bearer {token}"
-            yield Journey(folder, engine, running.address, session)
+            yield Journey(folder, engine, running.address, session, shopify, intake_address(settings))
             engine.dispose()
         finally:
             stack.down(settings, quiet)
@@ -295,13 +321,57 @@ def test_a_backfill_of_a_dated_feed_tells_the_past_and_nobody_whatever_its_order
     assert len(journey.mails()) == mails
 
 
+def test_a_webhook_is_in_the_mailbox_within_seconds(journey: Journey, shopify: FakeShopify) -> None:
+    """The sweep before it waited on the triggerer for Shopify's bulk operation."""
+    levels = "SELECT count(*) FROM stock_level WHERE shop_id = 'acme'"
+    wait_for("the sweep", lambda: journey.value(levels) == 2)
+    assert len(shopify.operations) == 1
+    (lamp,) = shopify.store.variants
+    journey.ask("eve@example.org", str(lamp.id), "acme")
+    mails = len(journey.mails())
+    shopify.store.set_stock(lamp, 5, 0)
+    body = json.dumps(
+        {"inventory_item_id": lamp.item_id, "location_id": shopify.store.locations[0].id, "available": 5}
+    ).encode()
+    headers = {
+        "X-Shopify-Topic": "inventory_levels/update",
+        "X-Shopify-Webhook-Id": "first",
+        "X-Shopify-Hmac-Sha256": base64.b64encode(hmac.digest(SECRET.encode(), body, "sha256")).decode(),
+    }
+    began = datetime.now(UTC)
+    answer = requests.post(f"{journey.door}/webhooks/shopify/acme", data=body, headers=headers, timeout=20)
+    answered = datetime.now(UTC)
+    assert answer.status_code == 200, answer.text
+    wait_for("the mail", lambda: len(journey.mails()) == mails + 1)
+    sent_at = journey.value("SELECT max(ended_at) FROM message WHERE state = 'sent' AND shop_id = 'acme'")
+    print(f"\nanswered in {(answered - began).total_seconds() * 1000:.0f} ms, ", end="")
+    print(f"from the webhook to the mail: {(sent_at - began).total_seconds():.1f} s")
+    assert "To: eve@example.org" in journey.mails()[-1]
+
+
+def test_no_secret_of_a_shop_reaches_a_log_or_what_tasks_return(journey: Journey) -> None:
+    runs = journey.api("GET", "/api/v2/dags/catalog_sync__acme/dagRuns?limit=1")["dag_runs"]
+    returned = journey.api(
+        "GET",
+        f"/api/v2/dags/catalog_sync__acme/dagRuns/{runs[0]['dag_run_id']}/taskInstances/pull/xcomEntries/return_value",
+    )
+    told = [
+        path.read_text(errors="replace")
+        for path in (journey.folder / "var" / "logs").rglob("*")
+        if path.is_file()
+    ]
+    assert "live" in json.dumps(returned)
+    assert "canary" not in json.dumps(returned)
+    assert [text[:200] for text in told if "canary" in text] == []
+
+
 def test_no_address_reaches_a_log(journey: Journey) -> None:
     logs = journey.folder / "var" / "logs"
     spoken = [
         str(path)
         for path in logs.rglob("*")
         if path.is_file()
-        and any(name in path.read_text(errors="replace") for name in ("ann@", "bob@", "cup@"))
+        and any(name in path.read_text(errors="replace") for name in ("ann@", "bob@", "cup@", "eve@"))
     ]
     assert spoken == []
     with contextlib.suppress(FileNotFoundError):
