@@ -231,9 +231,9 @@ register(
     about=(
         f"{VARIANTS:,} variants at {LOCATIONS} locations, as a bulk operation of a server shaped like Shopify's gives "
         "them: `pull`, which fetches the result into the archive (packed, with a digest), and `read`, which makes "
-        f"{VARIANTS * LOCATIONS:,} checked rows of it. The floor fetches the same bytes with `requests` and decodes "
-        "each line with msgspec into a dictionary, which it forgets. `peak_mb` is the whole memory of our process, which "
-        f"afterwards also loads the rows into Postgres ({SETTINGS_TEXT})."
+        f"{VARIANTS * LOCATIONS:,} checked rows. The floor fetches the same bytes with `requests` and decodes "
+        "each line with msgspec into a dictionary, which it forgets. `peak_mb` is the whole memory of our process, "
+        f"which afterwards also loads the rows into Postgres ({SETTINGS_TEXT})."
     ),
     prepare=_prepare,
     limits={"peak_mb": 150},
