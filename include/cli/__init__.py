@@ -10,12 +10,8 @@ from include.cli.flow_files import flows
 from include.cli.intake import intake
 from include.cli.keys import keys
 from include.cli.local import demo, replay, stack
-<<<<<<< HEAD
 from include.cli.people import people
-from include.cli.report_tables import reports
-=======
 from include.cli.report_mails import reports
->>>>>>> main
 from include.cli.sending import channels, delivery, messages
 from include.cli.shops import shops, sync
 from include.cli.stock import feed, snapshots
