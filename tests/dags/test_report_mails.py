@@ -45,7 +45,7 @@ def test_a_scheduled_report_arrives_once_with_picture_and_file(
     wish = {
         "name": "morning",
         "shop": "demo",
-        "report": "data_quality",
+        "report": "activity",
         "to": ["crm@shop.example"],
         "at": "00:00",
     }
