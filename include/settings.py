@@ -26,6 +26,9 @@ class Settings:
     intake_url: str | None
     trusted_proxies: tuple[str, ...]
     address_rate: str
+    callback_secret: str | None
+    sendgrid_public_key: str | None
+    shopify_secret: str | None
 
     def require_database_url(self) -> str:
         """The database's URL, or an error that lists every place where it was looked for."""
@@ -55,6 +58,9 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         flows_folder=Path(env.get("RESTOCK_FLOWS", home / "dags" / "flows")),
         intake_url=(env.get("RESTOCK_INTAKE_URL") or "").rstrip("/") or None,
         address_rate=env.get("RESTOCK_ADDRESS_RATE", "20/s 300/m"),
+        callback_secret=env.get("RESTOCK_CALLBACK_SECRET") or None,
+        sendgrid_public_key=env.get("RESTOCK_SENDGRID_PUBLIC_KEY") or None,
+        shopify_secret=env.get("RESTOCK_SHOPIFY_SECRET") or None,
         trusted_proxies=tuple(env.get("RESTOCK_TRUSTED_PROXIES", "").replace(",", " ").split()),
     )
 

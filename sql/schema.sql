@@ -846,6 +846,35 @@ ALTER TABLE public.enrolment ALTER COLUMN enrolment_id ADD GENERATED ALWAYS AS I
     CACHE 1
 );
 
+CREATE TABLE public.event (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    event_id bigint NOT NULL,
+    metric_id bigint NOT NULL,
+    profile_id bigint NOT NULL,
+    unique_id text NOT NULL COLLATE pg_catalog."C",
+    happened_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    value numeric,
+    value_currency text,
+    properties jsonb NOT NULL,
+    is_backfill boolean NOT NULL
+);
+
+COMMENT ON TABLE public.event IS 'One occurrence of a metric.';
+
+COMMENT ON COLUMN public.event.unique_id IS 'Given by the sender, else the second in which it happened.';
+
+COMMENT ON COLUMN public.event.is_backfill IS 'Recorded without triggering flows (SEMANTICS 7.6).';
+
+ALTER TABLE public.event ALTER COLUMN event_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.event_event_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.flow_step (
     flow_name text NOT NULL COLLATE pg_catalog."C",
     step_id text NOT NULL COLLATE pg_catalog."C",
@@ -921,8 +950,39 @@ COMMENT ON COLUMN public.intake_rate.subject IS 'A digest of the key or the addr
 
 COMMENT ON COLUMN public.intake_rate.granted_count IS 'What the last asking was granted.';
 
+CREATE TABLE public.message_feedback (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    message_id bigint NOT NULL,
+    kind text NOT NULL,
+    told_at timestamp with time zone NOT NULL,
+    code text,
+    CONSTRAINT message_feedback_kind_check CHECK ((kind = ANY (ARRAY['delivered'::text, 'bounced'::text, 'deferred'::text, 'complained'::text, 'unsubscribed'::text])))
+);
+
+COMMENT ON TABLE public.message_feedback IS 'What became of a sent message, as its provider tells it later; each kind once.';
+
+COMMENT ON COLUMN public.message_feedback.code IS 'The provider''s code; no address.';
+
 ALTER TABLE public.message ALTER COLUMN message_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.message_message_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.metric (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    metric_id bigint NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    created_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.metric IS 'What people do, by name: Placed Order.';
+
+ALTER TABLE public.metric ALTER COLUMN metric_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.metric_metric_id_seq
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
@@ -986,6 +1046,32 @@ CREATE TABLE public.price_change (
 
 COMMENT ON TABLE public.price_change IS 'History of prices: a row where a known variant''s price or its former price became another.';
 
+CREATE TABLE public.privacy_request (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    privacy_request_id bigint NOT NULL,
+    kind text NOT NULL,
+    source text NOT NULL,
+    person_digest text,
+    asked_at timestamp with time zone NOT NULL,
+    done_at timestamp with time zone,
+    CONSTRAINT privacy_request_kind_check CHECK ((kind = ANY (ARRAY['export'::text, 'erase'::text, 'erase_shop'::text])))
+);
+
+COMMENT ON TABLE public.privacy_request IS 'That somebody asked for their data, or to be forgotten, and when that was done (SEMANTICS 10.3).';
+
+COMMENT ON COLUMN public.privacy_request.person_digest IS 'Keyed hash of the address: proves a request without keeping whose it was.';
+
+COMMENT ON COLUMN public.privacy_request.done_at IS 'NULL: a person of the shop must still hand the export over.';
+
+ALTER TABLE public.privacy_request ALTER COLUMN privacy_request_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.privacy_request_privacy_request_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE public.profile (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     profile_id bigint NOT NULL,
@@ -1005,6 +1091,21 @@ CREATE TABLE public.profile (
 COMMENT ON COLUMN public.profile.email_key IS 'Case-folded address: the key by which a person is found (SEMANTICS 3.3).';
 
 COMMENT ON COLUMN public.profile.phone IS 'E.164.';
+
+CREATE TABLE public.profile_metric (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    profile_id bigint NOT NULL,
+    metric_id bigint NOT NULL,
+    event_count bigint NOT NULL,
+    value_sum numeric NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE public.profile_metric IS 'How often somebody did what, kept with every event that is recorded.';
+
+COMMENT ON COLUMN public.profile_metric.value_sum IS 'Sum of $value, in whatever currency it came.';
 
 ALTER TABLE public.profile ALTER COLUMN profile_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME public.profile_profile_id_seq
@@ -1898,8 +1999,16 @@ COMMENT ON CONSTRAINT a_key_is_of_one_shop ON public.api_key IS 'A key opens one
 ALTER TABLE ONLY public.import_reject
     ADD CONSTRAINT a_line_is_refused_once UNIQUE (shop_id, file_digest, line_number);
 
+ALTER TABLE ONLY public.metric
+    ADD CONSTRAINT a_metric_has_one_name UNIQUE (shop_id, name);
+
 ALTER TABLE ONLY public.alert
     ADD CONSTRAINT alert_pkey PRIMARY KEY (alert_id);
+
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT an_event_is_recorded_once UNIQUE (shop_id, profile_id, metric_id, unique_id);
+
+COMMENT ON CONSTRAINT an_event_is_recorded_once ON public.event IS 'The first one with a unique_id wins.';
 
 ALTER TABLE ONLY public.api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (shop_id, key_id);
@@ -1934,6 +2043,9 @@ ALTER TABLE ONLY public.delivery_attempt
 ALTER TABLE ONLY public.enrolment
     ADD CONSTRAINT enrolment_pkey PRIMARY KEY (shop_id, enrolment_id);
 
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT event_pkey PRIMARY KEY (shop_id, event_id);
+
 ALTER TABLE ONLY public.flow
     ADD CONSTRAINT flow_pkey PRIMARY KEY (flow_name);
 
@@ -1949,8 +2061,14 @@ ALTER TABLE ONLY public.installation
 ALTER TABLE ONLY public.intake_rate
     ADD CONSTRAINT intake_rate_pkey PRIMARY KEY (subject);
 
+ALTER TABLE ONLY public.message_feedback
+    ADD CONSTRAINT message_feedback_pkey PRIMARY KEY (shop_id, message_id, kind);
+
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT message_pkey PRIMARY KEY (shop_id, message_id);
+
+ALTER TABLE ONLY public.metric
+    ADD CONSTRAINT metric_pkey PRIMARY KEY (shop_id, metric_id);
 
 ALTER TABLE ONLY public.batch
     ADD CONSTRAINT one_batch_per_run_and_variant UNIQUE (shop_id, variant_id, run_id);
@@ -1985,6 +2103,12 @@ ALTER TABLE ONLY public.presence_change
 
 ALTER TABLE ONLY public.price_change
     ADD CONSTRAINT price_change_pkey PRIMARY KEY (shop_id, variant_id, observed_at);
+
+ALTER TABLE ONLY public.privacy_request
+    ADD CONSTRAINT privacy_request_pkey PRIMARY KEY (shop_id, privacy_request_id);
+
+ALTER TABLE ONLY public.profile_metric
+    ADD CONSTRAINT profile_metric_pkey PRIMARY KEY (shop_id, profile_id, metric_id);
 
 ALTER TABLE ONLY public.profile
     ADD CONSTRAINT profile_pkey PRIMARY KEY (shop_id, profile_id);
@@ -2109,6 +2233,8 @@ CREATE INDEX delivery_attempt_by_time ON public.delivery_attempt USING btree (sh
 CREATE INDEX enrolment_due ON public.enrolment USING btree (flow_name, step_id, due_at) WHERE (state = 'active'::text);
 
 CREATE INDEX enrolment_due_by_flow ON public.enrolment USING btree (flow_name, due_at) WHERE (state = 'active'::text);
+
+CREATE INDEX event_by_time ON public.event USING btree (shop_id, happened_at, event_id);
 
 CREATE INDEX message_by_batch ON public.message USING btree (shop_id, batch_id, message_id) WHERE (batch_id IS NOT NULL);
 
@@ -2281,14 +2407,29 @@ ALTER TABLE ONLY public.enrolment
 ALTER TABLE ONLY public.enrolment
     ADD CONSTRAINT enrolment_shop_id_subscription_id_fkey FOREIGN KEY (shop_id, subscription_id) REFERENCES public.subscription(shop_id, subscription_id);
 
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT event_shop_id_metric_id_fkey FOREIGN KEY (shop_id, metric_id) REFERENCES public.metric(shop_id, metric_id);
+
+ALTER TABLE ONLY public.event
+    ADD CONSTRAINT event_shop_id_profile_id_fkey FOREIGN KEY (shop_id, profile_id) REFERENCES public.profile(shop_id, profile_id);
+
 ALTER TABLE ONLY public.flow_step
     ADD CONSTRAINT flow_step_flow_name_fkey FOREIGN KEY (flow_name) REFERENCES public.flow(flow_name);
 
 ALTER TABLE ONLY public.message
     ADD CONSTRAINT message_channel_fkey FOREIGN KEY (channel) REFERENCES public.channel(channel);
 
+ALTER TABLE ONLY public.message_feedback
+    ADD CONSTRAINT message_feedback_shop_id_message_id_fkey FOREIGN KEY (shop_id, message_id) REFERENCES public.message(shop_id, message_id);
+
+ALTER TABLE ONLY public.metric
+    ADD CONSTRAINT metric_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
 ALTER TABLE ONLY public.order_line
     ADD CONSTRAINT order_line_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
+
+ALTER TABLE ONLY public.privacy_request
+    ADD CONSTRAINT privacy_request_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);
 
 ALTER TABLE ONLY public.profile
     ADD CONSTRAINT profile_shop_id_fkey FOREIGN KEY (shop_id) REFERENCES public.shop(shop_id);

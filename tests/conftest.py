@@ -21,6 +21,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--histories", type=int, default=2_000, help="random histories to play (make fuzz: 50,000)"
     )
+    parser.addoption(
+        "--door-cases",
+        type=int,
+        default=5,
+        help="requests per operation of the door's APIs (make fuzz: 20,000)",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

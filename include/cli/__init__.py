@@ -10,6 +10,7 @@ from include.cli.flow_files import flows
 from include.cli.intake import intake
 from include.cli.keys import keys
 from include.cli.local import demo, replay, stack
+from include.cli.people import people
 from include.cli.report_mails import reports
 from include.cli.sending import channels, delivery, messages
 from include.cli.shops import shops, sync
@@ -23,6 +24,7 @@ for name, group in {
     "db": db,
     "intake": intake,
     "keys": keys,
+    "people": people,
     "stack": stack,
     "demo": demo,
     "subscriptions": subscriptions,

@@ -133,6 +133,13 @@ class RuleSet(VariantRules):
         ge=1,
         le=365,
     )
+    retention_days: int = rule(
+        0,
+        "a whole number from 0 (never) to 3650",
+        "Days after which somebody who asked for nothing and got nothing is forgotten; reports keep their counts.",
+        ge=0,
+        le=3650,
+    )
     on_doubt: Literal["resend", "hold"] = rule(
         "resend",
         "'resend' or 'hold'",

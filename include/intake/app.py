@@ -3,6 +3,7 @@
 Routes are lists named ROUTES of the modules below; a new part of the door adds its own list here.
 """
 
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -14,23 +15,30 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from include.intake import health
+from include.intake import health, privacy
 from include.intake.access import Access
 from include.intake.answers import ApiError
+from include.intake.callbacks import routes as callbacks
 from include.intake.door import Door, present
 from include.intake.frontage import Frontage
-from include.intake.klaviyo import catalog, catalog_jobs, subscriptions
+from include.intake.klaviyo import catalog, catalog_jobs, events, profiles, subscriptions
 from include.intake.links import pages
+from include.intake.own import subscriptions as own
 from include.intake.webhooks import shopify
 from include.intake.writers import Writers
 from include.settings import Settings, load_settings
 
 ROUTES: list[BaseRoute] = [
     *subscriptions.ROUTES,
+    *events.ROUTES,
+    *profiles.ROUTES,
     *catalog.ROUTES,
     *catalog_jobs.ROUTES,
     *pages.ROUTES,
     *shopify.ROUTES,
+    *callbacks.ROUTES,
+    *privacy.ROUTES,
+    *own.ROUTES,
     *health.ROUTES,
 ]
 
@@ -50,6 +58,8 @@ def build_app(settings: Settings | None = None, clock: Callable[[], datetime] = 
             yield
         finally:
             door.close()
+            for handler in logging.root.handlers:
+                handler.flush()
 
     app = Starlette(
         routes=ROUTES,

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from include.errors import NotFound, RowRejected
 from include.intake.answers import ApiError
-from include.intake.metrics import OPEN_REQUESTS, REQUESTS, SECONDS
+from include.intake.metrics import OPEN_REQUESTS, note_request
 from include.intake.together import is_outage
 
 log = logging.getLogger("restock.intake")
@@ -101,8 +101,7 @@ def _route(scope: Scope) -> str:
 def _note(scope: Scope, status: int, seconds: float) -> None:
     route = _route(scope)
     method = scope["method"] if scope["method"] in ("GET", "POST", "PATCH", "DELETE", "OPTIONS") else "OTHER"
-    REQUESTS.labels(route, method, str(status)).inc()
-    SECONDS.labels(route).observe(seconds)
+    note_request(route, method, status, seconds)
     if route in QUIET_ROUTES and status < 400:
         return
     facts: dict[str, Any] = {

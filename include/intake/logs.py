@@ -2,9 +2,11 @@
 
 import logging
 import sys
+import threading
+import time
 import traceback
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 
@@ -29,8 +31,27 @@ class JsonLines(logging.Formatter):
         return _encode(line).decode()
 
 
+class LineBuffer(logging.StreamHandler[TextIO]):
+    """Writes lines out once a second, or at once where something is wrong: a flush per request costs as much as it."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        threading.Thread(target=self._write_out, name="log lines", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """See logging.Handler."""
+        self.stream.write(self.format(record) + self.terminator)
+        if record.levelno >= logging.WARNING:
+            self.flush()
+
+    def _write_out(self) -> None:
+        while True:
+            time.sleep(1)
+            self.flush()
+
+
 def write_json_lines() -> None:
     """Everything that this process logs goes to standard output as JSON lines."""
-    handler = logging.StreamHandler(sys.stdout)
+    handler = LineBuffer(sys.stdout)
     handler.setFormatter(JsonLines())
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)

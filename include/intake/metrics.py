@@ -1,5 +1,7 @@
 """What Prometheus reads at /metrics; labels name routes, never people or keys."""
 
+from functools import cache
+
 from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter(
@@ -19,3 +21,19 @@ TAKEN_TOGETHER = Histogram(
     ["kind"],
     buckets=(1, 2, 5, 10, 20, 50, 100),
 )
+
+
+@cache
+def _count(route: str, method: str, status: int) -> Counter:
+    return REQUESTS.labels(route, method, str(status))
+
+
+@cache
+def _time(route: str) -> Histogram:
+    return SECONDS.labels(route)
+
+
+def note_request(route: str, method: str, status: int, seconds: float) -> None:
+    """Count one request; its labels are few, so that each is looked up once."""
+    _count(route, method, status).inc()
+    _time(route).observe(seconds)

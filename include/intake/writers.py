@@ -1,11 +1,14 @@
 """What this process writes together, per kind."""
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 
 from include.domain.webhook import Delivery
 from include.intake.door import Door
 from include.intake.together import Together
 from include.services.asking import Answer, Asked, ask_together
+from include.services.events import Event, record_events
 from include.services.webhooks import keep_deliveries
 
 
@@ -19,6 +22,15 @@ class Writers:
         self.webhooks: Together[Delivery, bool] = Together(
             door, "webhooks", lambda shop_id, told: keep_deliveries(door.engine, shop_id, told, door.clock())
         )
+        self.events: Together[Event, None] = Together(
+            door, "events", lambda shop_id, events: _record(door, shop_id, events)
+        )
+
+
+def _record(door: Door, shop_id: str, events: Sequence[Event]) -> list[None]:
+    with door.engine.begin() as connection:
+        record_events(connection, shop_id, events, door.clock())
+    return [None] * len(events)
 
 
 def writers_of(request: Request) -> Writers:

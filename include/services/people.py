@@ -3,16 +3,24 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from sqlalchemy import Connection
 
 from include.db.queries import run_query
-from include.domain.request import Request
+
+
+class Identified(Protocol):
+    """Somebody who is named by an e-mail address, a phone number, the shop's own id, or several of them."""
+
+    @property
+    def email_key(self) -> str | None: ...
+    @property
+    def has_only_email(self) -> bool: ...
 
 
 def find_people(
-    connection: Connection, shop_id: str, requests: Sequence[Request], now: datetime
+    connection: Connection, shop_id: str, requests: Sequence[Identified], now: datetime
 ) -> list[int]:
     """The profile of each request, in order; who is not known yet is known then.
 
@@ -55,7 +63,7 @@ def record_consent(
 
 
 def _by_email(
-    connection: Connection, shop_id: str, requests: Sequence[Request], now: datetime
+    connection: Connection, shop_id: str, requests: Sequence[Identified], now: datetime
 ) -> list[int | None]:
     columns = _columns(requests, "email", "email_key", "first_name", "last_name", "locale")
     return list(
@@ -64,7 +72,7 @@ def _by_email(
 
 
 def _by_any(
-    connection: Connection, shop_id: str, requests: Sequence[Request], now: datetime
+    connection: Connection, shop_id: str, requests: Sequence[Identified], now: datetime
 ) -> list[int | None]:
     names = ("email", "email_key", "phone", "external_id", "first_name", "last_name")
     run_query(connection, "people.lock_people", shop_id=shop_id)
@@ -82,10 +90,10 @@ def _by_any(
     return _match(connection, shop_id, requests)
 
 
-def _match(connection: Connection, shop_id: str, requests: Sequence[Request]) -> list[int | None]:
+def _match(connection: Connection, shop_id: str, requests: Sequence[Identified]) -> list[int | None]:
     keys = _columns(requests, "email_key", "phone", "external_id")
     return list(run_query(connection, "people.match", shop_id=shop_id, **keys).scalars().all())
 
 
-def _columns(requests: Sequence[Request], *fields: str) -> dict[str, list[Any]]:
+def _columns(requests: Sequence[Identified], *fields: str) -> dict[str, list[Any]]:
     return {f"{field}s": [getattr(request, field) for request in requests] for field in fields}

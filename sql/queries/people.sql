@@ -238,3 +238,56 @@ SELECT
 FROM profile
 WHERE shop_id = :shop_id AND profile_id = ANY (CAST(:profile_ids AS bigint[]))
 ORDER BY profile_id;
+
+-- name: merge_told
+-- What is told of people besides who they are: new properties replace those of the same name; names replace names
+-- where `replaces_names` says so, else they fill what is empty.
+UPDATE profile
+SET
+    properties = profile.properties || told.properties,
+    first_name = CASE
+        WHEN told.replaces_names THEN coalesce(told.first_name, profile.first_name)
+        ELSE coalesce(profile.first_name, told.first_name)
+    END,
+    last_name = CASE
+        WHEN told.replaces_names THEN coalesce(told.last_name, profile.last_name)
+        ELSE coalesce(profile.last_name, told.last_name)
+    END,
+    locale = coalesce(told.locale, profile.locale),
+    time_zone = coalesce(told.time_zone, profile.time_zone)
+FROM unnest(
+    CAST(:profile_ids AS bigint[]), CAST(:properties AS jsonb[]), CAST(:first_names AS text[]),
+    CAST(:last_names AS text[]), CAST(:locales AS text[]), CAST(:time_zones AS text[]),
+    CAST(:replaces_names AS boolean[])
+) AS told (profile_id, properties, first_name, last_name, locale, time_zone, replaces_names)
+WHERE profile.shop_id = :shop_id AND profile.profile_id = told.profile_id;
+
+-- name: page_of_people
+-- One page of profiles: direction 1 oldest, -1 newest first.
+SELECT
+    profile.profile_id,
+    profile.email,
+    profile.phone,
+    profile.external_id,
+    profile.first_name,
+    profile.last_name,
+    profile.locale,
+    profile.time_zone,
+    profile.properties,
+    profile.created_at,
+    (
+        SELECT max(profile_metric.last_at)
+        FROM profile_metric
+        WHERE profile_metric.shop_id = profile.shop_id AND profile_metric.profile_id = profile.profile_id
+    ) AS last_event_at,
+    profile.profile_id * :direction AS sort_key
+FROM profile
+WHERE
+    profile.shop_id = :shop_id
+    AND profile.profile_id * :direction > CAST(:after_key AS numeric)
+    AND (CAST(:profile_ids AS bigint[]) IS NULL OR profile.profile_id = ANY (CAST(:profile_ids AS bigint[])))
+    AND (CAST(:email_key AS text) IS NULL OR profile.email_key = :email_key)
+    AND (CAST(:phone AS text) IS NULL OR profile.phone = :phone)
+    AND (CAST(:external_id AS text) IS NULL OR profile.external_id = :external_id)
+ORDER BY profile.profile_id * :direction
+LIMIT :most;

@@ -281,3 +281,36 @@ FROM profile
 WHERE shop_id = :shop_id AND profile_id = :profile_id AND email_key IS NOT NULL
 ON CONFLICT DO NOTHING
 RETURNING address_key;
+
+-- name: list_requests
+-- Requests of a shop in the order of their ids, with who they are of.
+SELECT
+    subscription.subscription_id,
+    subscription.variant_id,
+    subscription.product_id,
+    subscription.channels,
+    subscription.wanted_quantity,
+    subscription.locale,
+    subscription.source,
+    subscription.subscribed_at,
+    subscription.state,
+    subscription.reason,
+    subscription.released_at,
+    subscription.notified_at,
+    subscription.ended_at,
+    profile.profile_id,
+    profile.email,
+    profile.phone,
+    profile.external_id
+FROM subscription
+JOIN profile ON profile.shop_id = subscription.shop_id AND profile.profile_id = subscription.profile_id
+WHERE
+    subscription.shop_id = :shop_id
+    AND subscription.subscription_id > :after_id
+    AND (CAST(:subscription_id AS bigint) IS NULL OR subscription.subscription_id = :subscription_id)
+    AND (CAST(:state AS text) IS NULL OR subscription.state = :state)
+    AND (CAST(:variant_id AS text) IS NULL OR subscription.variant_id = :variant_id)
+    AND (CAST(:product_id AS text) IS NULL OR subscription.product_id = :product_id)
+    AND (CAST(:email_key AS text) IS NULL OR profile.email_key = :email_key)
+ORDER BY subscription.subscription_id
+LIMIT :most;

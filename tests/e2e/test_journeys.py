@@ -8,10 +8,10 @@ import dataclasses
 import hmac
 import io
 import json
+import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,17 @@ import pytest
 import requests
 import yaml
 from rich.console import Console
-from sqlalchemy import Engine, text
 
 from include.db.engine import connect
-from include.domain.request import Request, fold_email
 from include.domain.shop import Shop
 from include.local import stack
 from include.local.intake_process import intake_address
 from include.local.postgres import EmbeddedPostgres
+from include.services.keys import create_key
 from include.services.outbox import set_delivery
-from include.services.requests import take_requests
 from include.services.shops import register_shop
 from include.settings import load_settings
+from tests.e2e.journey import Journey, running, set_variable, wait_for
 from tests.fixtures.shopify.server import TOKEN, FakeShopify, serve
 from tests.fixtures.shopify.store import FakeStore
 
@@ -39,78 +38,7 @@ pytestmark = pytest.mark.e2e
 
 SYNC = "catalog_sync__demo"
 WOKEN = ("restock_release", "flow__back_in_stock", "dispatch_messages")
-PATIENCE = 180.0
 SECRET = "whsec_canary_e2e"
-
-
-@dataclass
-class Journey:
-    """A running stack with a feed that the test writes."""
-
-    folder: Path
-    engine: Engine
-    address: str
-    session: requests.Session
-    shopify: FakeShopify
-    door: str
-
-    def write_feed(self, **levels: int) -> None:
-        rows = [
-            {"id": name, "title": f"Title of {name}", "quantity": level} for name, level in levels.items()
-        ]
-        unfinished = self.folder / "feed.unfinished"
-        unfinished.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        unfinished.replace(self.folder / "feed.jsonl")
-
-    def ask(self, email: str, variant_id: str, shop_id: str = "demo") -> None:
-        now = datetime.now(UTC)
-        with self.engine.begin() as connection:
-            take_requests(
-                connection,
-                shop_id,
-                [Request(email, fold_email(email), variant_id, now)],
-                "test",
-                "notify",
-                now,
-            )
-
-    def query(self, statement: str, **parameters: Any) -> list[Any]:
-        with self.engine.connect() as connection:
-            return list(connection.execute(text(statement), parameters).all())
-
-    def value(self, statement: str, **parameters: Any) -> Any:
-        rows = self.query(statement, **parameters)
-        return rows[0][0] if rows else None
-
-    def mails(self) -> list[str]:
-        return [
-            path.read_text(errors="replace")
-            for path in sorted((self.folder / "var" / "mailbox").glob("*.eml"))
-        ]
-
-    def api(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
-        answer = self.session.request(method, self.address + path, json=content, timeout=60)
-        assert answer.ok, f"{answer.status_code} {answer.text}"
-        return answer.json() if answer.content else None
-
-    def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        found = self.api("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=100&order_by=-run_after")
-        return list(found["dag_runs"])
-
-    def counts(self) -> dict[str, Any]:
-        tables = ("restock_event", "batch", "subscription", "enrolment", "message", "stock_change")
-        counted = {table: self.value(f"SELECT count(*) FROM {table}") for table in tables}
-        states = self.query("SELECT state, count(*) FROM subscription GROUP BY state ORDER BY state")
-        return {**counted, "states": [tuple(row) for row in states], "mails": len(self.mails())}
-
-
-def wait_for(what: str, look: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit:
-        if seen := look():
-            return seen
-        time.sleep(0.3)
-    raise AssertionError(f"waited {seconds:.0f} s for {what}")
 
 
 def midnight(days_ago: int) -> datetime:
@@ -206,10 +134,6 @@ def test_with_nothing_due_only_syncs_and_housekeeping_run(journey: Journey) -> N
     }
 
 
-def running(journey: Journey, dag_id: str) -> bool:
-    return any(run["state"] in ("queued", "running") for run in journey.runs(dag_id))
-
-
 def test_a_bad_variable_stops_the_release_with_a_clear_text_and_is_not_repeated_in_a_loop(
     journey: Journey,
 ) -> None:
@@ -230,10 +154,6 @@ def test_a_bad_variable_stops_the_release_with_a_clear_text_and_is_not_repeated_
     journey.api("POST", "/api/v2/dags/restock_release/dagRuns", {"logical_date": None})
     wait_for("the mail after the mend", lambda: len(journey.mails()) == 3)
     assert journey.value("SELECT min_inventory FROM batch ORDER BY batch_id DESC LIMIT 1") == 2
-
-
-def set_variable(journey: Journey, name: str, value: str) -> None:
-    journey.api("PATCH", f"/api/v2/variables/{name}?update_mask=value", {"key": name, "value": value})
 
 
 def test_clearing_every_task_of_every_dag_changes_no_count(journey: Journey) -> None:
@@ -366,13 +286,88 @@ def test_no_secret_of_a_shop_reaches_a_log_or_what_tasks_return(journey: Journey
     assert [text[:200] for text in told if "canary" in text] == []
 
 
+def test_stock_told_by_api_reaches_the_oldest_who_asked_by_api_within_seconds(journey: Journey) -> None:
+    journey.api("PATCH", f"/api/v2/dags/{SYNC}?update_mask=is_paused", {"is_paused": True})
+    wait_for("the last pull", lambda: not running(journey, SYNC))
+    set_variable(journey, "restock_customers_per_unit", "5")
+    key = create_key(journey.engine, "demo", "private", datetime.now(UTC))
+    client = requests.Session()
+    client.headers.update({"Authorization": f"Klaviyo-API-Key {key}", "revision": "2026-07-15"})
+    tell(client, "POST", f"{journey.door}/api/catalog-items", ITEM, 201)
+    tell(client, "POST", f"{journey.door}/api/catalog-variants", BOWL, 201)
+    for number in range(120):
+        body = json.loads(json.dumps(REQUEST).replace("NAME", f"api{number:03}"))
+        tell(client, "POST", f"{journey.door}/api/back-in-stock-subscriptions/", body, 202)
+    before = len(journey.mails())
+    change = {"type": "catalog-variant", "id": BOWL_ID, "attributes": {"inventory_quantity": 20}}
+    tell(client, "PATCH", f"{journey.door}/api/catalog-variants/{BOWL_ID}", {"data": change}, 200)
+    told_at = datetime.now(UTC)
+    wait_for("the mails", lambda: len(journey.mails()) == before + 100)
+    sent = "SELECT min(ended_at) FROM message WHERE variant_id = 'BOWL' AND state = 'sent'"
+    seconds = (journey.value(sent) - told_at).total_seconds()
+    print(f"\nfrom the answer of the catalog API to the first mail: {seconds:.1f} s")
+    time.sleep(3)
+    told = {
+        number for mail in journey.mails() for number in re.findall(r"^To: api(\d+)@", mail, re.MULTILINE)
+    }
+    assert told == {f"{number:03}" for number in range(100)}
+    assert journey.door in journey.mails()[-1]
+    assert seconds < 60
+
+
+def tell(client: requests.Session, method: str, url: str, body: Any, status: int) -> None:
+    answer = client.request(method, url, json=body, timeout=30)
+    assert answer.status_code == status, answer.text
+
+
+BOWL_ID = "$custom:::$default:::BOWL"
+ITEM = {
+    "data": {
+        "type": "catalog-item",
+        "attributes": {
+            "external_id": "BOWLS",
+            "title": "Bowls",
+            "description": "",
+            "url": "https://shop.example",
+        },
+    }
+}
+BOWL = {
+    "data": {
+        "type": "catalog-variant",
+        "attributes": {
+            "external_id": "BOWL",
+            "title": "Bowl",
+            "description": "Of oak",
+            "sku": "B-1",
+            "inventory_quantity": 0,
+            "price": 20,
+            "url": "https://shop.example/bowl",
+        },
+        "relationships": {"item": {"data": {"type": "catalog-item", "id": "$custom:::$default:::BOWLS"}}},
+    }
+}
+REQUEST = {
+    "data": {
+        "type": "back-in-stock-subscription",
+        "attributes": {
+            "channels": ["EMAIL"],
+            "profile": {"data": {"type": "profile", "attributes": {"email": "NAME@example.org"}}},
+        },
+        "relationships": {"variant": {"data": {"type": "catalog-variant", "id": BOWL_ID}}},
+    }
+}
+
+
 def test_no_address_reaches_a_log(journey: Journey) -> None:
     logs = journey.folder / "var" / "logs"
     spoken = [
         str(path)
         for path in logs.rglob("*")
         if path.is_file()
-        and any(name in path.read_text(errors="replace") for name in ("ann@", "bob@", "cup@", "eve@"))
+        and any(
+            name in path.read_text(errors="replace") for name in ("ann@", "bob@", "cup@", "api000@", "eve@")
+        )
     ]
     assert spoken == []
     with contextlib.suppress(FileNotFoundError):

@@ -1,0 +1,1 @@
+"""What goes beyond Klaviyo: /restock/v1, described by its own OpenAPI."""

@@ -1,0 +1,78 @@
+"""Shopify's mandatory privacy webhooks: `POST /privacy/shopify/<shop>`, signed with the app's client secret."""
+
+import base64
+import hashlib
+import hmac
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from include.domain.request import fold_email
+from include.errors import NotFound, RowRejected
+from include.intake.access import access_of
+from include.intake.answers import ApiError, empty
+from include.intake.body import decode, read_bytes
+from include.intake.door import Door, door_of
+from include.intake.routing import at
+from include.services.contacts import check_phone
+from include.services.privacy import Identifiers, erase_person, erase_shop, note_export_request
+
+SOURCE = "shopify"
+TOPICS = ("customers/redact", "customers/data_request", "shop/redact")
+
+
+class _Customer(msgspec.Struct):
+    id: int | None = None
+    email: str | None = None
+    phone: str | None = None
+
+
+class _Body(msgspec.Struct):
+    customer: _Customer = msgspec.field(default_factory=_Customer)
+
+
+async def take(request: Request) -> Response:
+    """200 once it is done or noted; 401 for what Shopify did not sign."""
+    await access_of(request).check_address(request)
+    raw = await read_bytes(request)
+    door = door_of(request)
+    secret = door.settings.shopify_secret or ""
+    expected = base64.b64encode(hmac.digest(secret.encode(), raw, hashlib.sha256))
+    given = request.headers.get("x-shopify-hmac-sha256", "").encode("utf-8", "replace")
+    if not secret or not hmac.compare_digest(expected, given):
+        raise ApiError.of(401, "Shopify did not sign this.")
+    topic = request.headers.get("x-shopify-topic", "")
+    if topic not in TOPICS:
+        raise ApiError.of(400, f"The topic is none of {', '.join(TOPICS)}.")
+    await door.run(_obey, door, request.path_params["shop_id"], topic, decode(raw, _Body))
+    return empty(200)
+
+
+def _obey(door: Door, shop_id: str, topic: str, body: _Body) -> None:
+    who, now = _identifiers(body.customer), door.clock()
+    if topic == "customers/data_request":
+        note_export_request(door.engine, shop_id, who, SOURCE, now)
+        return
+    if topic == "shop/redact":
+        erase_shop(door.engine, shop_id, SOURCE, now)
+        return
+    try:
+        erase_person(door.engine, shop_id, who, SOURCE, now)
+    except NotFound:
+        return  # Nobody to forget: Shopify would ask again for ever.
+
+
+def _identifiers(customer: _Customer) -> Identifiers:
+    try:
+        phone = check_phone(customer.phone) if customer.phone else None
+    except RowRejected:
+        phone = None
+    return Identifiers(
+        fold_email(customer.email) if customer.email else None,
+        phone,
+        None if customer.id is None else str(customer.id),
+    )
+
+
+ROUTES = [at("/privacy/shopify/{shop_id}", POST=take)]

@@ -1,0 +1,74 @@
+"""/restock/v1: what goes beyond Klaviyo, as its own OpenAPI describes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from include.services.keys import create_key
+from tests.builders import World, a_shop
+from tests.intake.conftest import Visitor, errors_of
+
+BASE = "/restock/v1/subscriptions"
+
+
+def ask(visitor: Visitor, **request: Any) -> Any:
+    return visitor.post(BASE, {"email": "ann@example.org", "variant_id": "LAMP", **request})
+
+
+def test_requests_are_taken_listed_read_and_cancelled(visitor: Visitor) -> None:
+    assert ask(visitor, wanted_quantity=3).json() == {"answer": "waiting"}
+    assert ask(visitor, variant_id=None, product_id="P1", email="bob@example.org").status_code == 202
+    page = visitor.get(f"{BASE}?size=1").json()
+    assert [(each["email"], each["wanted_quantity"]) for each in page["subscriptions"]] == [
+        ("ann@example.org", 3)
+    ]
+    rest = visitor.get(f"{BASE}/?after={page['after']}").json()
+    assert [each["product_id"] for each in rest["subscriptions"]] == ["P1"] and rest["after"] is None
+    found = visitor.get(f"{BASE}?state=waiting&email=ANN@example.org&variant_id=LAMP").json()["subscriptions"]
+    request_id = found[0]["id"]
+    assert visitor.send("DELETE", f"{BASE}/{request_id}").status_code == 204
+    assert visitor.send("DELETE", f"{BASE}/{request_id}").status_code == 204
+    assert visitor.get(f"{BASE}/{request_id}").json()["state"] == "cancelled"
+
+
+def test_waiting_lists_come_and_go_with_their_dates(visitor: Visitor) -> None:
+    csv = (
+        "email,variant_id,subscribed_at\nann@example.org,LAMP,2025-01-31T09:30:00Z\nnobody,LAMP,2025-01-31\n"
+    )
+    for new, known in ((1, 0), (0, 1)):
+        done = visitor.send("POST", f"{BASE}/import", data=csv, headers={"Content-Type": "text/csv"}).json()
+        assert (done["new"], done["known"], done["refused_count"]) == (new, known, 1)
+    assert done["refused"][0]["line"] == 3 and "nobody" not in done["refused"][0]["reason"]
+    exported = visitor.get(f"{BASE}/export")
+    assert exported.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert "ann@example.org,LAMP,2025-01-31T09:30:00+00:00" in exported.text
+    refused = visitor.send("POST", f"{BASE}/import", data="a,b\n1,2\n")
+    assert refused.status_code == 400 and "/tmp" not in refused.text
+
+
+def test_mistakes_are_named(visitor: Visitor) -> None:
+    for request in (
+        {"email": "x"},
+        {"variant_id": None},
+        {"product_id": "P"},
+        {"wanted_quantity": 0},
+        {"channels": ["?"]},
+    ):
+        assert ask(visitor, **request).status_code == 400
+    for query in ("size=0", "size=x", "after=-1", "state=new"):
+        answer = visitor.get(f"{BASE}?{query}")
+        assert errors_of(answer)[0]["source"] == {"parameter": query.partition("=")[0]}
+    assert visitor.get(f"{BASE}/999").status_code == visitor.get(f"{BASE}/x").status_code == 404
+
+
+def test_another_shops_requests_are_not_there(visitor: Visitor) -> None:
+    ask(visitor)
+    request_id = visitor.get(BASE).json()["subscriptions"][0]["id"]
+    other = World(visitor.world.engine, visitor.world.folder / "other", a_shop("other"))
+    key = create_key(other.engine, "other", "private", other.now)
+    visitor.headers["Authorization"] = f"Klaviyo-API-Key {key}"
+    assert visitor.get(BASE).json()["subscriptions"] == []
+    for method in ("GET", "DELETE"):
+        assert visitor.send(method, f"{BASE}/{request_id}").status_code == 404
+    assert "ann@" not in visitor.get(f"{BASE}/export").text
+    assert visitor.world.states() == {"waiting": 1}
