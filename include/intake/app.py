@@ -23,6 +23,7 @@ from include.intake.door import Door, present
 from include.intake.frontage import Frontage
 from include.intake.klaviyo import catalog, catalog_jobs, events, profiles, subscriptions
 from include.intake.links import pages
+from include.intake.logs import write_json_lines
 from include.intake.own import subscriptions as own
 from include.intake.writers import Writers
 from include.settings import Settings, load_settings
@@ -41,11 +42,15 @@ ROUTES: list[BaseRoute] = [
 ]
 
 
-def build_app(settings: Settings | None = None, clock: Callable[[], datetime] = present) -> Starlette:
+def build_app(
+    settings: Settings | None = None, clock: Callable[[], datetime] = present, writes_logs: bool = False
+) -> Starlette:
     """The door of one database; it connects when it starts, not when it is built."""
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        if writes_logs:
+            write_json_lines()
         door = Door.open(settings or load_settings())
         door.clock = clock
         app.state.door = door
@@ -78,4 +83,4 @@ async def _answer_http(request: Request, error: Exception) -> Response:
     return ApiError.of(error.status_code, "Nothing is served at this path.").as_response()
 
 
-app = build_app()
+app = build_app(writes_logs=True)
