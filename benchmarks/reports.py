@@ -26,21 +26,30 @@ PEOPLE = """INSERT INTO profile (shop_id, email, email_key, created_at)
 SELECT 'bench', address, address, CAST(:now AS timestamptz) - INTERVAL '400 days'
 FROM (SELECT 'person' || n || '@example.org' AS address FROM generate_series(1, 500000) AS n) AS person"""
 # Requests, batches, messages and orders come evenly over the year; number n of each at its place in it.
+# The first message of every second request told somebody.
 ASKED = """INSERT INTO subscription
-    (shop_id, variant_id, profile_id, channels, source, subscribed_at, created_at, state)
-SELECT 'bench', 'v' || 1 + n % 20000, 1 + n % 500000, '{EMAIL}', 'bench', moment, moment, 'waiting'
+    (shop_id, variant_id, profile_id, channels, source, subscribed_at, created_at, state, batch_id, released_at,
+    notified_at, ended_at)
+SELECT 'bench', 'v' || 1 + n % 20000, 1 + (n + n / 20000) % 500000, '{EMAIL}', 'bench', asked_at, asked_at,
+    CASE WHEN n % 2 = 0 AND n % 20 <> 0 THEN 'notified' ELSE 'waiting' END,
+    CASE WHEN n % 2 = 0 AND n % 20 <> 0 THEN 1 END,
+    CASE WHEN n % 2 = 0 AND n % 20 <> 0 THEN told_at END,
+    CASE WHEN n % 2 = 0 AND n % 20 <> 0 THEN told_at END,
+    CASE WHEN n % 2 = 0 AND n % 20 <> 0 THEN told_at END
 FROM (
-    SELECT n, CAST(:since AS timestamptz) + n * CAST(:span AS interval) / :count AS moment
-    FROM generate_series(0, :count - 1) AS n
-) AS asked
-ON CONFLICT DO NOTHING"""
+    SELECT
+        n,
+        CAST(:since AS timestamptz) + CAST(:span AS interval) * (CAST(n AS float8) / :requests) AS asked_at,
+        CAST(:since AS timestamptz) + CAST(:span AS interval) * (CAST(n AS float8) / :count) AS told_at
+    FROM generate_series(0, :requests - 1) AS n
+) AS asked"""
 BATCHES = """INSERT INTO batch
     (shop_id, variant_id, run_id, state, decided_at, cycle, rule_set_id, available, units, observed_at, min_inventory,
     wait_minutes, waiting_count, in_flight_count, released_count, skipped_count)
 SELECT 'bench', 'v' || 1 + n % 20000, 'bench ' || CAST(:since AS text) || ' ' || n, 'released', moment, 1,
     (SELECT max(rule_set_id) FROM rule_set), 9, 9, moment, 1, 60, 250, 0, 250, 0
 FROM (
-    SELECT n, CAST(:since AS timestamptz) + n * CAST(:span AS interval) / (:count / 250) AS moment
+    SELECT n, CAST(:since AS timestamptz) + CAST(:span AS interval) * (CAST(n AS float8) * 250 / :count) AS moment
     FROM generate_series(0, :count / 250 - 1) AS n
 ) AS decided"""
 SENT = """INSERT INTO message
@@ -51,22 +60,18 @@ SELECT 'bench', 'bench:' || :first + n, 'EMAIL', 'back_in_stock', 1 + n % 500000
     CASE WHEN n % 20 = 0 THEN 'failed' WHEN n % 10 = 1 THEN 'skipped' ELSE 'sent' END,
     CASE WHEN n % 20 = 0 THEN 'refused' WHEN n % 10 = 1 THEN 'out_of_stock_again' END, moment, moment, moment
 FROM (
-    SELECT n, CAST(:since AS timestamptz) + n * CAST(:span AS interval) / :count AS moment
+    SELECT n, CAST(:since AS timestamptz) + CAST(:span AS interval) * (CAST(n AS float8) / :count) AS moment
     FROM generate_series(0, :count - 1) AS n
 ) AS sent"""
 ORDERS = """INSERT INTO order_line
     (shop_id, order_id, line_number, variant_id, profile_id, quantity, amount, currency, ordered_at, recorded_at)
 SELECT 'bench', 'o' || :first + n, 1, 'v' || 1 + n % 20000, 1 + n % 500000, 1, 49.90, 'EUR', moment, moment
 FROM (
-    SELECT n, CAST(:since AS timestamptz) + n * CAST(:span AS interval) / :count AS moment
+    SELECT n, CAST(:since AS timestamptz) + CAST(:span AS interval) * (CAST(n AS float8) / :count) AS moment
     FROM generate_series(0, :count - 1, 20) AS n
 ) AS bought"""
-TOLD = """UPDATE subscription SET state = 'notified', batch_id = 1, released_at = told.at, notified_at = told.at,
-    ended_at = told.at
-FROM (
-    SELECT subscription_id, min(ended_at) AS at FROM message WHERE state = 'sent' GROUP BY subscription_id
-) AS told
-WHERE subscription.subscription_id = told.subscription_id AND subscription.subscription_id % 2 = 0"""
+INDEXES = """SELECT indexname, indexdef FROM pg_indexes
+WHERE tablename = 'message' AND indexname NOT IN (SELECT conname FROM pg_constraint)"""
 
 
 def year_of_messages(engine: Engine) -> None:
@@ -76,11 +81,23 @@ def year_of_messages(engine: Engine) -> None:
     _execute(engine, VARIANTS, now=NOW, variants=VARIANT_COUNT)
     _execute(engine, PEOPLE, now=NOW)
     span = {"since": NOW - timedelta(days=DAYS), "span": timedelta(days=DAYS)}
-    _execute(engine, ASKED, **span, count=REQUESTS)
     _execute(engine, BATCHES, **span, count=MESSAGES)
-    _execute(engine, SENT, **span, count=MESSAGES, first=0, requests=REQUESTS)
+    _execute(engine, ASKED, **span, count=MESSAGES, requests=REQUESTS)
+    with _indexes_made_afterwards(engine):
+        _execute(engine, SENT, **span, count=MESSAGES, first=0, requests=REQUESTS)
     _execute(engine, ORDERS, **span, count=MESSAGES, first=0)
-    _execute(engine, TOLD)
+
+
+@contextmanager
+def _indexes_made_afterwards(engine: Engine) -> Iterator[None]:
+    with engine.begin() as connection:
+        known = connection.execute(text(INDEXES)).all()
+        for index in known:
+            connection.execute(text(f"DROP INDEX {index.indexname}"))
+    yield
+    with engine.begin() as connection:
+        for index in known:
+            connection.execute(text(index.indexdef))
 
 
 def _execute(engine: Engine, statement: str, **given: object) -> None:

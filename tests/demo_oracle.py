@@ -105,8 +105,13 @@ def read_queues(waiting_list: Path) -> dict[str, list[tuple[datetime, str, bool]
 
 
 def read_mailbox(folder: Path) -> list[Mail]:
-    """Every mail in the order of its arrival."""
-    return [_read(path) for path in sorted(folder.glob("*.eml"))]
+    """Every mail to a shopper, in the order of its arrival."""
+    return [_read(path) for path in sorted(folder.glob("*.eml")) if not is_report(path)]
+
+
+def is_report(path: Path) -> bool:
+    """Whether a mail went to the shop's own people."""
+    return str(message_from_bytes(path.read_bytes())["X-Restock-Message"]).startswith("report:")
 
 
 def arrivals(mails: Iterable[Mail]) -> dict[str, list[str]]:

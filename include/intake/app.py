@@ -25,6 +25,7 @@ from include.intake.klaviyo import catalog, catalog_jobs, events, profiles, subs
 from include.intake.links import pages
 from include.intake.logs import write_json_lines
 from include.intake.own import subscriptions as own
+from include.intake.webhooks import shopify
 from include.intake.writers import Writers
 from include.settings import Settings, load_settings
 
@@ -35,6 +36,7 @@ ROUTES: list[BaseRoute] = [
     *catalog.ROUTES,
     *catalog_jobs.ROUTES,
     *pages.ROUTES,
+    *shopify.ROUTES,
     *callbacks.ROUTES,
     *privacy.ROUTES,
     *own.ROUTES,
@@ -56,6 +58,7 @@ def build_app(
         app.state.door = door
         app.state.access = Access(door)
         app.state.writers = Writers(door)
+        app.state.webhook_keys = shopify.WebhookKeys(door)
         try:
             yield
         finally:

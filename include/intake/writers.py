@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from starlette.requests import Request
 
+from include.domain.webhook import Delivery
 from include.intake.door import Door
 from include.intake.together import Together
 from include.services.asking import Answer, Asked, ask_together
 from include.services.events import Event, record_events
+from include.services.webhooks import keep_deliveries
 
 
 class Writers:
@@ -16,6 +18,9 @@ class Writers:
     def __init__(self, door: Door) -> None:
         self.requests: Together[Asked, Answer] = Together(
             door, "requests", lambda shop_id, asked: ask_together(door.engine, shop_id, asked, door.clock())
+        )
+        self.webhooks: Together[Delivery, bool] = Together(
+            door, "webhooks", lambda shop_id, told: keep_deliveries(door.engine, shop_id, told, door.clock())
         )
         self.events: Together[Event, None] = Together(
             door, "events", lambda shop_id, events: _record(door, shop_id, events)

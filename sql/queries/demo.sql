@@ -80,6 +80,10 @@ SELECT
     (SELECT count(*) FROM restock_event WHERE shop_id = :shop_id) AS event_count,
     (SELECT count(*) FROM batch WHERE shop_id = :shop_id) AS batch_count,
     (SELECT coalesce(sum(released_count), 0) FROM batch WHERE shop_id = :shop_id) AS released_count,
-    (SELECT count(*) FROM message WHERE shop_id = :shop_id AND state = 'sent' AND NOT is_recorded_only) AS sent_count,
+    (
+        SELECT count(*)
+        FROM message
+        WHERE shop_id = :shop_id AND state = 'sent' AND NOT is_recorded_only AND purpose <> 'report'
+    ) AS sent_count,
     (SELECT count(*) FROM message WHERE shop_id = :shop_id AND state IN ('queued', 'sending')) AS unsent_count,
     (SELECT count(*) FROM subscription WHERE shop_id = :shop_id AND state = 'waiting') AS waiting_count;

@@ -21,6 +21,7 @@ WOKEN = {
     "restock_release": "restock_due/release",
     "flow__back_in_stock": "restock_due/flow/back_in_stock",
     "dispatch_messages": "restock_due/dispatch",
+    "apply_webhooks": "restock_due/webhooks",
 }
 LOAD_IN_A_FRESH_PROCESS = """
 import sys

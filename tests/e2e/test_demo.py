@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from email import message_from_bytes, policy
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,9 @@ import psutil
 import pytest
 
 from include.local.postgres import EmbeddedPostgres
+from include.reports.charts import CHARTS
 from include.settings import PROJECT_HOME
-from tests.demo_oracle import Mail, Oracle, arrivals, expected_arrivals, read_mailbox
+from tests.demo_oracle import Mail, Oracle, arrivals, expected_arrivals, is_report, read_mailbox
 
 pytestmark = pytest.mark.e2e
 
@@ -179,6 +181,18 @@ def test_the_reports_are_files_that_agree_with_the_mails(played: Played) -> None
     skipped = sum(int(row["skipped_count"]) for row in report_rows(played, "activity"))
     assert skipped == sum(played.oracle.skipped.values())
     assert len(report_rows(played, "queue")) == played.oracle.waiting_count
+
+
+def test_a_report_mail_comes_with_picture_and_file_and_the_charts_lie_beside_the_files(
+    played: Played,
+) -> None:
+    (path,) = [path for path in (played.folder / "mailbox").glob("*.eml") if is_report(path)]
+    mail = message_from_bytes(path.read_bytes(), policy=policy.default)
+    parts = {part.get_content_type(): part for part in mail.walk()}
+    assert parts["image/png"].get_content().startswith(b"\x89PNG")
+    assert len(parts["text/csv"].get_content().splitlines()) == 1 + len(played.oracle.owed)
+    names = {path.name.partition("_20")[0] for path in (played.folder / "exports").rglob("charts/*.png")}
+    assert names == set(CHARTS)
 
 
 def report_rows(played: Played, name: str) -> list[dict[str, str]]:

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from include.cli import app
+from include.domain.report_days import REPORTS
 from include.errors import ConfigurationError, NotFound
 from tests.builders import World, a_row
 
@@ -42,7 +43,7 @@ def test_reports_are_built_exported_and_listed(asked: World, tmp_path: Path) -> 
 def test_every_report_of_yesterday_is_exported_without_further_words(asked: World, tmp_path: Path) -> None:
     run("build")
     assert run("export", "--format", "parquet").exit_code == 0
-    assert len(list((tmp_path / "exports" / "demo").glob("*.parquet"))) == 9
+    assert len(list((tmp_path / "exports" / "demo").glob("*.parquet"))) == len(REPORTS)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from include.local.demo.narration import (
     tell_short_stock,
     tell_timer,
 )
+from include.local.demo.report_mail import mail_report
 from include.local.demo.script import CUSTOMERS_PER_UNIT, MIN_INVENTORY, RUNNER, STAGES, Stage
 from include.local.demo.shop_client import step
 from include.local.demo.show import Show
@@ -64,7 +65,10 @@ def run_demo(settings: Settings, wait_minutes: float | None = None, console: Con
             show.open_act(stage.title, stage.story)
             _play(theatre, number, stage, told_before)
             told_before += sum(stage.told.values())
-        show.open_act("Reports", "The Dag 'reports' writes the day's figures as tables and CSV files.")
+        show.open_act(
+            "Reports",
+            "The Dag 'reports' writes the day's figures as tables, CSV files and charts; one goes out by mail.",
+        )
         _report(theatre)
         _compare_mailbox(theatre, told_before)
         summary = write_summary(theatre)
@@ -170,3 +174,4 @@ def _report(theatre: Theatre) -> None:
         raise DemoFailed(
             f"The run {run_id} of Dag reports failed. Logs: {theatre.settings.var_folder / 'logs'}."
         )
+    mail_report(theatre, datetime.now(UTC).date())

@@ -31,6 +31,8 @@ def write_summary(theatre: Theatre) -> dict[str, Any]:
         "unsent": counts.unsent_count,
         "waiting": counts.waiting_count,
         "mails": theatre.count_mails(),
+        "report_mails": len(theatre.report_mails()),
+        "charts": len(list((theatre.settings.var_folder / "exports").rglob("*.png"))),
         "seconds": round(theatre.show.seconds, 1),
     }
     path = theatre.settings.var_folder / "summary.json"
@@ -54,6 +56,7 @@ def show_summary(show: Show, settings: Settings, summary: dict[str, Any]) -> Non
             "still waiting": f"{summary['waiting']:,}",
             "mails": str(var / "mailbox"),
             "reports": f"{var / 'exports'} ({_list_reports(var / 'exports')})",
+            "charts": f"{summary['charts']} as PNG and SVG in {var / 'exports' / SHOP_ID / 'charts'}",
             "summary": str(var / "summary.json"),
         }
     )

@@ -1,6 +1,6 @@
 """Who was told wrongly: the promises of SEMANTICS 2-4 held against what a walk left behind.
 
-Reads the evidence (feeds, requests, rules, mails) and nothing else: no table of Restock, none of its
+Reads the evidence (feeds, requests, purchases, rules, mails) and nothing else: no table of Restock, none of its
 decisions, none of its modules. Each article is judged by itself, its requests, feeds and mails in the order
 of their time (at one moment: requests, then the feed, then mails):
 
@@ -8,7 +8,8 @@ told_twice      the person's request had its answer before, or the last answer i
 unasked         the person never asked for the article
 below_minimum   by the feeds before the mail, the article was not open: too few units, too small a return, or
                 not yet confirmed
-over_bound      more mails, or wanted units, than units x customers per unit less those invited lately. A batch
+over_bound      more mails, or wanted units, than units x customers per unit less those invited lately who have
+                not bought since. A batch
                 begins with the first mail after the wait of the batch before it and has the units of the last
                 feed before that mail
 out_of_order    somebody who had asked earlier, could be told and would have fitted was still waiting (judged
@@ -29,10 +30,12 @@ from include.local.replay.audit_stock import ArticleStock
 from include.local.replay.evidence import (
     Feed,
     Mail,
+    Purchase,
     Request,
     WalkRules,
     read_feeds,
     read_mails,
+    read_purchases,
     read_requests,
     read_rules,
     units_by_time,
@@ -74,11 +77,21 @@ class Audit:
 
 def audit_folder(folder: Path) -> Audit:
     """Judge the evidence in `folder`."""
-    return audit(read_rules(folder), read_feeds(folder), read_requests(folder), read_mails(folder))
+    return audit(
+        read_rules(folder),
+        read_feeds(folder),
+        read_requests(folder),
+        read_mails(folder),
+        read_purchases(folder),
+    )
 
 
 def audit(
-    rules: WalkRules, feeds: Iterable[Feed], requests: Iterable[Request], mails: Iterable[Mail]
+    rules: WalkRules,
+    feeds: Iterable[Feed],
+    requests: Iterable[Request],
+    mails: Iterable[Mail],
+    purchases: Iterable[Purchase] = (),
 ) -> Audit:
     """Judge a walk; `mails` are in the order in which the sender was given them."""
     found = Audit()
@@ -90,8 +103,12 @@ def audit(
     for mail in mails:
         told[mail.sku].append(mail)
         found.told += 1
+    bought: defaultdict[str, list[Purchase]] = defaultdict(list)
+    for purchase in purchases:
+        bought[purchase.sku].append(purchase)
     for sku in sorted(units.keys() | asked.keys() | told.keys()):
-        ArticleAudit(sku, rules, times, units.get(sku, []), found).judge(asked[sku], told[sku])
+        article = ArticleAudit(sku, rules, times, units.get(sku, []), found, bought.get(sku, []))
+        article.judge(asked[sku], told[sku])
     return found
 
 
@@ -120,13 +137,17 @@ class ArticleAudit:
         feed_times: Sequence[datetime],
         units: Sequence[tuple[datetime, int]],
         found: Audit,
+        purchases: Sequence[Purchase],
     ) -> None:
         self._sku = sku
         self._rules = rules
         self._feed_times = feed_times
         self._stock = ArticleStock(rules, feed_times, units)
         self._found = found
-        self._invited: deque[tuple[datetime, int]] = deque()
+        self._invited: deque[tuple[datetime, int, str]] = deque()
+        self._bought: defaultdict[str, list[Purchase]] = defaultdict(list)
+        for purchase in purchases:
+            self._bought[purchase.address].append(purchase)
         self._queue: dict[str, Request] = {}
         self._told_at: dict[str, datetime] = {}
         self._batch: Batch | None = None
@@ -215,7 +236,7 @@ class ArticleAudit:
     def _judge_bound(self, mail: Mail, request: Request, batch: Batch) -> None:
         size, before = self._size_of(request), batch.size
         batch.taken.append((request.asked_at, size))
-        self._invited.append((mail.at, size))
+        self._invited.append((mail.at, size, mail.address))
         if self._rules.sizing == "wanted_units" and size > batch.units:
             self._blame("over_bound", mail, f"answers a wish for {size} of {batch.units} units")
         elif batch.allowed is not None:
@@ -229,8 +250,15 @@ class ArticleAudit:
             return None
         while self._invited and self._invited[0][0] <= moment - self._rules.subtract_invited:
             self._invited.popleft()
-        invited = sum(size for _, size in self._invited)
+        invited = sum(
+            size for at, size, address in self._invited if not self._has_bought(address, at, moment)
+        )
         return max(0, self._basis_units(moment) * per_unit - invited)
+
+    def _has_bought(self, address: str, since: datetime, moment: datetime) -> bool:
+        return any(
+            purchase.ordered_at >= since and purchase.taken_at <= moment for purchase in self._bought[address]
+        )
 
     def _basis_units(self, moment: datetime) -> int:
         units, opened_at = self._stock.units_at(moment), self._stock.opened_at(moment)

@@ -4,6 +4,7 @@
 rules.json            the thresholds of the walk
 feeds/<time>.jsonl.gz what the shop said at that time
 requests.csv          who asked for which article, and when Restock was told
+purchases.csv         who bought which article, and when Restock was told; of those who had asked for something
 mail/<number>.eml     what the sender was given, in its order, one file each time it was given
 ```
 An article's code stands in its title, in square brackets at the end, so that a mail's subject names it.
@@ -27,6 +28,7 @@ from typing import Any, NamedTuple
 RULES = "rules.json"
 FEEDS = "feeds"
 REQUESTS = "requests.csv"
+PURCHASES = "purchases.csv"
 MAIL = "mail"
 TIME = "%Y%m%dT%H%M%SZ"
 FAST = 1
@@ -62,6 +64,15 @@ class Request(NamedTuple):
     address: str
     sku: str
     wanted: int
+
+
+class Purchase(NamedTuple):
+    """Somebody bought at `ordered_at`; Restock knows it from `taken_at` on."""
+
+    ordered_at: datetime
+    taken_at: datetime
+    address: str
+    sku: str
 
 
 class Feed(NamedTuple):
@@ -141,35 +152,46 @@ def read_feeds(folder: Path) -> Iterator[Feed]:
         before = lines
 
 
-class RequestLog:
-    """Writes the requests of a walk in the order in which they were taken."""
+class Log:
+    """Writes what happened to people in a walk, in the order in which it was taken."""
 
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: Any, columns: Iterable[str]) -> None:
         self._rows = csv.writer(stream)
-        self._rows.writerow(Request._fields)
+        self._rows.writerow(columns)
 
-    def add(self, requests: Iterable[Request]) -> None:
-        """Keep some requests."""
-        self._rows.writerows(
-            (request.asked_at.isoformat(), request.taken_at.isoformat(), *request[2:]) for request in requests
-        )
+    def add(self, taken: Iterable[Request] | Iterable[Purchase]) -> None:
+        """Keep some more."""
+        self._rows.writerows((one[0].isoformat(), one[1].isoformat(), *one[2:]) for one in taken)
 
 
 @contextmanager
-def open_request_log(folder: Path) -> Iterator[RequestLog]:
-    """A log for the requests of a walk."""
-    with (folder / REQUESTS).open("w", newline="", encoding="utf-8") as stream:
-        yield RequestLog(stream)
+def open_logs(folder: Path) -> Iterator[tuple[Log, Log]]:
+    """The logs for the requests and the purchases of a walk."""
+    with (
+        (folder / REQUESTS).open("w", newline="", encoding="utf-8") as requests,
+        (folder / PURCHASES).open("w", newline="", encoding="utf-8") as purchases,
+    ):
+        yield Log(requests, Request._fields), Log(purchases, Purchase._fields)
 
 
 def read_requests(folder: Path) -> Iterator[Request]:
     """The requests of a walk in the order in which they were taken."""
-    with (folder / REQUESTS).open(newline="", encoding="utf-8") as stream:
+    for asked_at, taken_at, address, sku, wanted in _read_log(folder / REQUESTS):
+        moments = datetime.fromisoformat(asked_at), datetime.fromisoformat(taken_at)
+        yield Request(*moments, address, sku, int(wanted))
+
+
+def read_purchases(folder: Path) -> Iterator[Purchase]:
+    """The purchases of a walk in the order in which they were taken."""
+    for ordered_at, taken_at, address, sku in _read_log(folder / PURCHASES):
+        yield Purchase(datetime.fromisoformat(ordered_at), datetime.fromisoformat(taken_at), address, sku)
+
+
+def _read_log(path: Path) -> Iterator[list[str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
         rows = csv.reader(stream)
         next(rows)
-        for asked_at, taken_at, address, sku, wanted in rows:
-            moments = datetime.fromisoformat(asked_at), datetime.fromisoformat(taken_at)
-            yield Request(*moments, address, sku, int(wanted))
+        yield from rows
 
 
 def read_mails(folder: Path) -> Iterator[Mail]:

@@ -114,7 +114,7 @@ class Walk:
         set_delivery(self._engine, "live", ())
         register_flows(self._engine, [FLOW], self._now)
         first_on = day = self._now.date()
-        with evidence.open_request_log(self._folder) as self._log:
+        with evidence.open_logs(self._folder) as (self._log, self._bought):
             while day <= last_day:
                 self._open_day(day)
                 self._pass_day(_midnight(day) + DAY)
@@ -177,9 +177,17 @@ class Walk:
         self._next_line = end
         if asked:
             self._take_requests(asked)
-        with self._engine.begin() as connection:
-            record_order_lines(connection, SHOP_ID, self._purchases.take_news(), self._now)
+        self._record_purchases()
         return bool(asked)
+
+    def _record_purchases(self) -> None:
+        lines = self._purchases.take_news()
+        with self._engine.begin() as connection:
+            record_order_lines(connection, SHOP_ID, lines, self._now)
+        self._bought.add(
+            evidence.Purchase(line.ordered_at, self._now, str(line.email_key), line.variant_id)
+            for line in lines
+        )
 
     def _request(self, line: OrderLine, unmet: int) -> evidence.Request:
         # Lines of one moment keep the file's order: who asked first is never a question of chance.

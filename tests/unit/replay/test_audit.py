@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.local.replay.audit import KINDS, Audit, audit
-from include.local.replay.evidence import Feed, Mail, Request, WalkRules
+from include.local.replay.evidence import Feed, Mail, Purchase, Request, WalkRules
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -19,6 +19,7 @@ class History:
         self.feeds: list[Feed] = []
         self.requests: list[Request] = []
         self.mails: list[Mail] = []
+        self.purchases: list[Purchase] = []
 
     def feed(self, day: float, units: int, sku: str = "LAMP") -> None:
         self.feeds.append(Feed(START + day * DAY, {sku: units}))
@@ -29,8 +30,11 @@ class History:
     def mail(self, person: str, day: float, sku: str = "LAMP") -> None:
         self.mails.append(Mail(f"{len(self.mails) + 1}.eml", START + day * DAY, person, sku))
 
+    def buys(self, person: str, day: float, sku: str = "LAMP") -> None:
+        self.purchases.append(Purchase(START + day * DAY, START + day * DAY, person, sku))
+
     def judge(self) -> Audit:
-        return audit(self.rules, self.feeds, self.requests, self.mails)
+        return audit(self.rules, self.feeds, self.requests, self.mails, self.purchases)
 
     def faults(self) -> dict[str, int]:
         counts = self.judge().counts
@@ -289,6 +293,15 @@ def test_the_invited_count_against_the_units_for_their_hours() -> None:
     for moment, faults in ((2.1, {"over_bound": 1}), (2.5, {})):
         history = a_restock(units=2, subtract_invited=timedelta(hours=12))
         for person, day in (("ann", 2), ("bob", 2), ("cyd", moment)):
+            history.mail(person, day)
+        assert history.faults() == faults
+
+
+def test_who_was_told_lately_and_has_bought_leaves_the_place_to_others() -> None:
+    for bought_on, faults in ((2.1, {}), (1.9, {"over_bound": 1}), (2.6, {"over_bound": 1})):
+        history = a_restock(units=2, subtract_invited=timedelta(hours=24))
+        history.buys("ann", bought_on)
+        for person, day in (("ann", 2), ("bob", 2), ("cyd", 2.5)):
             history.mail(person, day)
         assert history.faults() == faults
 

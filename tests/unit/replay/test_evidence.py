@@ -63,15 +63,18 @@ def test_feeds_tell_what_changed_and_what_is_gone(tmp_path: Path) -> None:
     assert third == (NOON + timedelta(days=2), {"SOFA": 0, "BED": 0})
 
 
-def test_requests_and_rules_come_back_as_they_were_kept(tmp_path: Path) -> None:
+def test_requests_purchases_and_rules_come_back_as_they_were_kept(tmp_path: Path) -> None:
     request = evidence.Request(NOON, NOON + timedelta(microseconds=1), "ann@customers.example", 'a "b", c', 2)
-    with evidence.open_request_log(tmp_path) as log:
-        log.add([request])
+    purchase = evidence.Purchase(NOON, NOON + timedelta(hours=1), "ann@customers.example", "LAMP")
+    with evidence.open_logs(tmp_path) as (requests, purchases):
+        requests.add([request])
+        purchases.add([purchase])
     rules = evidence.WalkRules(
         2, None, timedelta(minutes=1.5), sizing="wanted_units", subtract_invited=timedelta(hours=4)
     )
     evidence.write_rules(tmp_path, rules)
     assert list(evidence.read_requests(tmp_path)) == [request]
+    assert list(evidence.read_purchases(tmp_path)) == [purchase]
     assert evidence.read_rules(tmp_path) == rules
 
 
