@@ -38,7 +38,7 @@ async def take(request: Request) -> Response:
     keys: WebhookKeys = request.app.state.webhook_keys
     secrets = (door.settings.shopify_secret, await keys.of(request.path_params["shop_id"]))
     signature = request.headers.get(SIGNATURE, "")
-    if not any([is_signed(secret, raw, signature) for secret in secrets if secret]):
+    if not any(is_signed(secret, raw, signature) for secret in secrets if secret):
         raise ApiError.of(401, "Shopify did not sign this.")
     topic = request.headers.get(TOPIC, "")
     if topic not in TOPICS:
