@@ -10,7 +10,6 @@ from datetime import datetime
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -46,7 +45,7 @@ ROUTES: list[BaseRoute] = [
 
 def build_app(
     settings: Settings | None = None, clock: Callable[[], datetime] = present, writes_logs: bool = False
-) -> Starlette:
+) -> Frontage:
     """The door of one database; it connects when it starts, not when it is built."""
 
     @asynccontextmanager
@@ -69,11 +68,10 @@ def build_app(
     app = Starlette(
         routes=ROUTES,
         lifespan=lifespan,
-        middleware=[Middleware(Frontage)],
         exception_handlers={ApiError: _answer, HTTPException: _answer_http},
     )
     app.router.redirect_slashes = False
-    return app
+    return Frontage(app)
 
 
 async def _answer(request: Request, error: Exception) -> Response:
