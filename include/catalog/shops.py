@@ -13,12 +13,12 @@ from pydantic import BaseModel, ValidationError
 
 from include.catalog.registry import PLATFORMS, find_settings
 from include.catalog.shops_yaml import LocatedYaml, Place, read_yaml
+from include.domain.feed_fields import CatalogField, FieldRule
 from include.domain.shop import (
     CURRENCIES,
     FEED,
     FEED_FORMATS,
     Bundle,
-    CatalogField,
     CountedLocations,
     FeedSettings,
     Shop,
@@ -210,10 +210,14 @@ def _explain(place: Place, problem: dict[str, Any]) -> str:
     kind, seen = problem["type"], problem["input"]
     if kind == "missing":
         return f"{_name(place)} is missing"
-    if kind == "extra_forbidden":
-        return _unknown(_name(place), _members(place[:-1]))
+    if place[:2] == ("feed", "fields") and len(place) > 3 and kind == "extra_forbidden":
+        return _unknown(
+            _name(place), [FieldRule.model_fields[name].alias or name for name in FieldRule.model_fields]
+        )
     if place[:2] == ("feed", "fields") and kind == "literal_error":
         return _unknown(_name(place), list(get_args(CatalogField)))
+    if kind == "extra_forbidden":
+        return _unknown(_name(place), _members(place[:-1]))
     subject = f"{_name(place)}: " if place else ""
     if kind == "literal_error":
         allowed = str(problem["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", ")

@@ -20,6 +20,7 @@ from pydantic import (
 from include.domain.channel import SENDING_CHANNELS, order_channels
 from include.domain.dated_address import check_dated_address, is_dated
 from include.domain.encoding import find_codec
+from include.domain.feed_fields import CatalogField, FieldRule
 
 FEED = "feed"
 LANGUAGES = ("en", "fr", "de", "it")
@@ -27,21 +28,6 @@ FEED_FORMATS = ("auto", "json", "jsonl", "csv", "xml")
 STORES = ("s3", "gs", "gcs", "abfs", "abfss", "sftp")
 LONGEST_INTERVAL = timedelta(days=31)
 
-CatalogField = Literal[
-    "variant_id",
-    "quantity",
-    "location_id",
-    "product_id",
-    "title",
-    "url",
-    "image_url",
-    "price",
-    "compare_at_price",
-    "collections",
-    "is_published",
-    "is_tracked",
-    "continue_selling",
-]
 
 _ISO_4217 = """
     AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP BYN BZD
@@ -206,9 +192,9 @@ class FeedSettings(BaseModel):
     """Where a feed lies and how it is written.
 
     Either `url` (http, https, an object store, file or a path), or `path`, appended to the host of the shop's
-    Connection. `fields` maps a catalog field to the name that it has in the feed; `item` is the element of an
-    XML feed that stands for one variant. Everything from `allow_private` on is a limit: what a shop does not
-    raise protects the installation from a feed that is hostile or broken.
+    Connection. `fields` maps a catalog field to the name or path that it has in the feed, and what is done to its
+    value; `item` is the element of an XML feed that stands for one variant. Everything from `allow_private` on is a
+    limit: what a shop does not raise protects the installation from a feed that is hostile or broken.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -216,7 +202,7 @@ class FeedSettings(BaseModel):
     url: Annotated[str, AfterValidator(_check_url)] | None = None
     path: Annotated[str, AfterValidator(_check_path)] | None = Field(default=None, validate_default=True)
     format: Literal["auto", "json", "jsonl", "csv", "xml"] = "auto"
-    fields: dict[CatalogField, str] = Field(default_factory=dict)
+    fields: dict[CatalogField, FieldRule] = Field(default_factory=dict)
     item: str | None = Field(default=None, min_length=1)
     encoding: Annotated[str, AfterValidator(_check_encoding)] | None = None
     allow_private: bool = False

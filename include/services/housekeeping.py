@@ -30,9 +30,9 @@ def tidy(engine: Engine, journals: Path | None, now: datetime) -> dict[str, int]
         forgotten = settle_forgotten(connection, now)
     with engine.begin() as connection:
         aged = age_requests(connection, now)
-        parts = drop_parts(connection, now - PARTS_KEPT)
         silent = forget_the_silent(connection, rules_in_force(connection, now)[1].retention_days, now)
         forget_jobs(connection, now)
         run_query(connection, "key.forget_shares", now=now)
-    tidied = {"freed_leases": freed, "settled": forgotten, "report_parts": parts, "people_forgotten": silent}
-    return recovered | tidied | aged
+        parts = drop_parts(connection, now - PARTS_KEPT)
+    counts = {"freed_leases": freed, "settled": forgotten, "people_forgotten": silent, "report_parts": parts}
+    return {**recovered, **counts, **aged}

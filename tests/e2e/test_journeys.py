@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
+import hmac
 import io
 import json
 import re
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,93 +20,25 @@ import pytest
 import requests
 import yaml
 from rich.console import Console
-from sqlalchemy import Engine, text
 
 from include.db.engine import connect
-from include.domain.request import Request, fold_email
 from include.domain.shop import Shop
 from include.local import stack
+from include.local.intake_process import intake_address
 from include.local.postgres import EmbeddedPostgres
 from include.services.keys import create_key
 from include.services.outbox import set_delivery
-from include.services.requests import take_requests
 from include.services.shops import register_shop
 from include.settings import load_settings
+from tests.e2e.journey import Journey, running, set_variable, wait_for
+from tests.fixtures.shopify.server import TOKEN, FakeShopify, serve
+from tests.fixtures.shopify.store import FakeStore
 
 pytestmark = pytest.mark.e2e
 
 SYNC = "catalog_sync__demo"
 WOKEN = ("restock_release", "flow__back_in_stock", "dispatch_messages")
-PATIENCE = 180.0
-
-
-@dataclass
-class Journey:
-    """A running stack with a feed that the test writes."""
-
-    folder: Path
-    engine: Engine
-    address: str
-    session: requests.Session
-    door: str = ""
-
-    def write_feed(self, **levels: int) -> None:
-        rows = [
-            {"id": name, "title": f"Title of {name}", "quantity": level} for name, level in levels.items()
-        ]
-        unfinished = self.folder / "feed.unfinished"
-        unfinished.write_text("".join(json.dumps(row) + "\n" for row in rows))
-        unfinished.replace(self.folder / "feed.jsonl")
-
-    def ask(self, email: str, variant_id: str) -> None:
-        now = datetime.now(UTC)
-        with self.engine.begin() as connection:
-            take_requests(
-                connection,
-                "demo",
-                [Request(email, fold_email(email), variant_id, now)],
-                "test",
-                "notify",
-                now,
-            )
-
-    def query(self, statement: str, **parameters: Any) -> list[Any]:
-        with self.engine.connect() as connection:
-            return list(connection.execute(text(statement), parameters).all())
-
-    def value(self, statement: str, **parameters: Any) -> Any:
-        rows = self.query(statement, **parameters)
-        return rows[0][0] if rows else None
-
-    def mails(self) -> list[str]:
-        return [
-            path.read_text(errors="replace")
-            for path in sorted((self.folder / "var" / "mailbox").glob("*.eml"))
-        ]
-
-    def api(self, method: str, path: str, content: dict[str, Any] | None = None) -> Any:
-        answer = self.session.request(method, self.address + path, json=content, timeout=60)
-        assert answer.ok, f"{answer.status_code} {answer.text}"
-        return answer.json() if answer.content else None
-
-    def runs(self, dag_id: str) -> list[dict[str, Any]]:
-        found = self.api("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=100&order_by=-run_after")
-        return list(found["dag_runs"])
-
-    def counts(self) -> dict[str, Any]:
-        tables = ("restock_event", "batch", "subscription", "enrolment", "message", "stock_change")
-        counted = {table: self.value(f"SELECT count(*) FROM {table}") for table in tables}
-        states = self.query("SELECT state, count(*) FROM subscription GROUP BY state ORDER BY state")
-        return {**counted, "states": [tuple(row) for row in states], "mails": len(self.mails())}
-
-
-def wait_for(what: str, look: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    limit = time.monotonic() + seconds
-    while time.monotonic() < limit:
-        if seen := look():
-            return seen
-        time.sleep(0.3)
-    raise AssertionError(f"waited {seconds:.0f} s for {what}")
+SECRET = "whsec_canary_e2e"
 
 
 def midnight(days_ago: int) -> datetime:
@@ -118,7 +51,14 @@ def write_day(folder: Path, days_ago: int, units: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def journey() -> Iterator[Journey]:
+def shopify() -> Iterator[FakeShopify]:
+    with serve(FakeShopify(FakeStore(), polls=2)) as shopify:
+        shopify.store.add("Brass lamp", 0, 0)
+        yield shopify
+
+
+@pytest.fixture(scope="module")
+def journey(shopify: FakeShopify) -> Iterator[Journey]:
     with tempfile.TemporaryDirectory(prefix="restock-journey-") as name:
         folder = Path(name)
         shop = {
@@ -132,7 +72,10 @@ def journey() -> Iterator[Journey]:
         dated = shop | {"id": "dated", "schedule": "0 0 * * *", "time_zone": "UTC"}
         dated["feed"] = {"url": f"file://{folder}/stock-{{window_start:%Y%m%d}}.jsonl"}
         write_day(folder, days_ago=1, units=0)
-        (folder / "shops.yaml").write_text(yaml.safe_dump({"shops": [shop, dated]}))
+        acme = {**shop, "id": "acme", "schedule": "7 days", "platform": "shopify", "conn_id": "shop_acme"}
+        acme["shopify"] = {"allow_private": True}
+        del acme["feed"]
+        (folder / "shops.yaml").write_text(yaml.safe_dump({"shops": [shop, dated, acme]}))
         settings = load_settings(
             {"RESTOCK_VAR": str(folder / "var"), "RESTOCK_SHOPS": str(folder / "shops.yaml")}
         )
@@ -149,8 +92,16 @@ def journey() -> Iterator[Journey]:
                 "access_token"
             ]
             session.headers["Authorization"] = f"Bearer {token}"
-            door = f"http://127.0.0.1:{running.ports['intake']}"
-            yield Journey(folder, engine, running.address, session, door)
+            account = {
+                "connection_id": "shop_acme",
+                "conn_type": "restock_shopify",
+                "host": shopify.url,
+                "password": TOKEN,
+                "extra": json.dumps({"webhook_secret": SECRET}),
+            }
+            made = session.post(f"{running.address}/api/v2/connections", json=account, timeout=60)
+            assert made.status_code == 201, made.text
+            yield Journey(folder, engine, running.address, session, shopify, intake_address(settings))
             engine.dispose()
         finally:
             stack.down(settings, quiet)
@@ -183,10 +134,6 @@ def test_with_nothing_due_only_syncs_and_housekeeping_run(journey: Journey) -> N
     }
 
 
-def running(journey: Journey, dag_id: str) -> bool:
-    return any(run["state"] in ("queued", "running") for run in journey.runs(dag_id))
-
-
 def test_a_bad_variable_stops_the_release_with_a_clear_text_and_is_not_repeated_in_a_loop(
     journey: Journey,
 ) -> None:
@@ -207,10 +154,6 @@ def test_a_bad_variable_stops_the_release_with_a_clear_text_and_is_not_repeated_
     journey.api("POST", "/api/v2/dags/restock_release/dagRuns", {"logical_date": None})
     wait_for("the mail after the mend", lambda: len(journey.mails()) == 3)
     assert journey.value("SELECT min_inventory FROM batch ORDER BY batch_id DESC LIMIT 1") == 2
-
-
-def set_variable(journey: Journey, name: str, value: str) -> None:
-    journey.api("PATCH", f"/api/v2/variables/{name}?update_mask=value", {"key": name, "value": value})
 
 
 def test_clearing_every_task_of_every_dag_changes_no_count(journey: Journey) -> None:
@@ -299,6 +242,50 @@ def test_a_backfill_of_a_dated_feed_tells_the_past_and_nobody_whatever_its_order
     assert len(journey.mails()) == mails
 
 
+def test_a_webhook_is_in_the_mailbox_within_seconds(journey: Journey, shopify: FakeShopify) -> None:
+    """The sweep before it waited on the triggerer for Shopify's bulk operation."""
+    levels = "SELECT count(*) FROM stock_level WHERE shop_id = 'acme'"
+    wait_for("the sweep", lambda: journey.value(levels) == 2)
+    assert len(shopify.operations) == 1
+    (lamp,) = shopify.store.variants
+    journey.ask("eve@example.org", str(lamp.id), "acme")
+    mails = len(journey.mails())
+    shopify.store.set_stock(lamp, 5, 0)
+    body = json.dumps(
+        {"inventory_item_id": lamp.item_id, "location_id": shopify.store.locations[0].id, "available": 5}
+    ).encode()
+    headers = {
+        "X-Shopify-Topic": "inventory_levels/update",
+        "X-Shopify-Webhook-Id": "first",
+        "X-Shopify-Hmac-Sha256": base64.b64encode(hmac.digest(SECRET.encode(), body, "sha256")).decode(),
+    }
+    began = datetime.now(UTC)
+    answer = requests.post(f"{journey.door}/webhooks/shopify/acme", data=body, headers=headers, timeout=20)
+    answered = datetime.now(UTC)
+    assert answer.status_code == 200, answer.text
+    wait_for("the mail", lambda: len(journey.mails()) == mails + 1)
+    sent_at = journey.value("SELECT max(ended_at) FROM message WHERE state = 'sent' AND shop_id = 'acme'")
+    print(f"\nanswered in {(answered - began).total_seconds() * 1000:.0f} ms, ", end="")
+    print(f"from the webhook to the mail: {(sent_at - began).total_seconds():.1f} s")
+    assert "To: eve@example.org" in journey.mails()[-1]
+
+
+def test_no_secret_of_a_shop_reaches_a_log_or_what_tasks_return(journey: Journey) -> None:
+    runs = journey.api("GET", "/api/v2/dags/catalog_sync__acme/dagRuns?limit=1")["dag_runs"]
+    returned = journey.api(
+        "GET",
+        f"/api/v2/dags/catalog_sync__acme/dagRuns/{runs[0]['dag_run_id']}/taskInstances/pull/xcomEntries/return_value",
+    )
+    told = [
+        path.read_text(errors="replace")
+        for path in (journey.folder / "var" / "logs").rglob("*")
+        if path.is_file()
+    ]
+    assert "live" in json.dumps(returned)
+    assert "canary" not in json.dumps(returned)
+    assert [text[:200] for text in told if "canary" in text] == []
+
+
 def test_stock_told_by_api_reaches_the_oldest_who_asked_by_api_within_seconds(journey: Journey) -> None:
     journey.api("PATCH", f"/api/v2/dags/{SYNC}?update_mask=is_paused", {"is_paused": True})
     wait_for("the last pull", lambda: not running(journey, SYNC))
@@ -378,7 +365,9 @@ def test_no_address_reaches_a_log(journey: Journey) -> None:
         str(path)
         for path in logs.rglob("*")
         if path.is_file()
-        and any(name in path.read_text(errors="replace") for name in ("ann@", "bob@", "cup@", "api000@"))
+        and any(
+            name in path.read_text(errors="replace") for name in ("ann@", "bob@", "cup@", "api000@", "eve@")
+        )
     ]
     assert spoken == []
     with contextlib.suppress(FileNotFoundError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -13,6 +12,7 @@ import psutil
 import pytest
 import requests
 import schemathesis
+from hypothesis import strategies as st
 from schemathesis.generation import GenerationMode
 
 from include.domain.request import CHANNELS
@@ -80,16 +80,46 @@ def test_whatever_comes_is_answered(
         derandomize=request.config.getoption("--door-cases") < 20,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    @hypothesis.given(case=schema[path][method].as_strategy())
-    def send(case: schemathesis.Case) -> None:
+    @hypothesis.given(case=schema[path][method].as_strategy(), number=st.integers(0, 30))
+    def send(case: schemathesis.Case, number: int) -> None:
+        # What schemas don't say, such as how an address looks, is set right in two of three requests.
+        if number % 3:
+            mend(case.body, number)
         answer = ask(visitor, case)
         seen[answer.status_code] += 1
         assert answer.status_code < 500, answer.text
-        if name == "contract" and answer.headers.get("Allow") is None and method == case.method.lower():
-            check(answer, path)
+        if answer.headers.get("Allow") is None and method == case.method.lower():
+            check(answer, path, CONTRACT if name == "contract" else OWN)
 
     send()
     print(f"{method} {path}: {dict(seen)}")
+
+
+def mend(part: Any, number: int) -> None:
+    right = {
+        "email": f"p{number}@example.org",
+        "phone_number": f"+4930123456{number:02}",
+        "phone": f"+4930123456{number:02}",
+        "channels": ["EMAIL", "SMS"],
+        "external_id": f"V{number}",
+        "id": f"$custom:::$default:::V{number}",
+        "integration_type": "$custom",
+        "catalog_type": "$default",
+        "variant_id": f"V{number}",
+        "product_id": None,
+        "time": None,
+        "value_currency": "EUR",
+        "unique_id": f"{number}",
+    }
+    if isinstance(part, dict):
+        for name, value in part.items():
+            if name in right and not isinstance(value, dict):
+                part[name] = right[name]
+            else:
+                mend(value, number)
+    elif isinstance(part, list):
+        for each in part:
+            mend(each, number)
 
 
 def ask(visitor: Visitor, case: schemathesis.Case) -> requests.Response:
@@ -110,7 +140,3 @@ def send_over(visitor: Visitor, case: schemathesis.Case) -> requests.Response:
         return visitor.session.request(**given, timeout=HANGS_AFTER, allow_redirects=False)
     except (requests.exceptions.InvalidHeader, requests.exceptions.InvalidURL, UnicodeError, ValueError):
         hypothesis.reject()
-
-
-def test_paths_that_exist_twice_are_the_same(tmp_path: Path) -> None:
-    assert {path for _, path, _ in ALL if path.endswith("/")} == set()

@@ -152,7 +152,8 @@ def test_settings_of_a_shop_apply_and_those_given_go_before() -> None:
     )
     checked = feed_to_check("feed.csv", {"format": "jsonl"}, shop)
     assert checked.feed is not None
-    assert (checked.feed.url, checked.feed.format, checked.feed.fields) == ("feed.csv", "jsonl", fields)
+    names = {name: rule.source for name, rule in checked.feed.fields.items()}
+    assert (checked.feed.url, checked.feed.format, names) == ("feed.csv", "jsonl", fields)
 
 
 def test_limits_of_gates_may_be_given(check: Check) -> None:

@@ -16,11 +16,12 @@ from include.catalog.feed.source import OpenClient, OpenStore, find_source, open
 from include.catalog.feed.stream import FeedStream, open_feed, refuse_what_is_no_feed, tell_format
 from include.catalog.feed.xml_rows import read_xml
 from include.catalog.http import HttpClient
-from include.domain.shop import CatalogField, FeedSettings, Shop
+from include.domain.feed_fields import FieldMapping
+from include.domain.shop import FeedSettings, Shop
 from include.domain.window import GRID_ORIGIN, Window
 from include.errors import SnapshotRefused
 
-Reader = Callable[[FeedStream, Mapping[CatalogField, str]], Iterator[Chunk]]
+Reader = Callable[[FeedStream, FieldMapping], Iterator[Chunk]]
 READERS: Mapping[str, Reader] = {
     "json": read_json_array,
     "jsonl": read_json_lines,
@@ -82,7 +83,7 @@ class FeedConnector:
             refuse_what_is_no_feed(stream, archive.manifest.content_type, is_format_settled=is_settled)
             reader = _reader(settings.format if is_settled else tell_format(stream), settings)
             count = 0
-            for chunk in reader(stream, settings.fields):
+            for chunk in reader(stream, FieldMapping.of(settings.fields)):
                 count += len(chunk)
                 yield chunk
             if not count:

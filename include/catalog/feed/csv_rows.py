@@ -3,7 +3,7 @@
 import codecs
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from operator import itemgetter
 from typing import Any
@@ -21,7 +21,7 @@ from include.catalog.feed.rows import (
     split_collections,
 )
 from include.catalog.feed.stream import BLOCK, FeedStream
-from include.domain.shop import CatalogField
+from include.domain.feed_fields import FieldMapping
 from include.errors import SnapshotRefused
 
 BREAKS = (b"\n", b"\r")
@@ -33,15 +33,15 @@ LONGEST_LINE = 1024 * 1024
 SEPARATOR = "sep="  # Excel's own first line
 
 
-def read_csv(stream: FeedStream, settled: Mapping[CatalogField, str]) -> Iterator[Chunk]:
+def read_csv(stream: FeedStream, settled: FieldMapping) -> Iterator[Chunk]:
     """The rows of a CSV feed; raises SnapshotRefused for a header without the needed columns."""
     raw = _RawBytes(stream)
     text = io.TextIOWrapper(raw, "utf-8", "surrogateescape", newline="")  # type: ignore[type-var]
     reader = csv.reader(text, delimiter=_delimiter(stream.head), strict=True)
     header = _header(reader, stream.source)
-    names = choose_names(header, settled, stream.source, is_header=True)
+    names = choose_names(header, settled.names, stream.source, is_header=True)
     _refuse_doubled(header, names, stream.source)
-    table = _Table(header, names, raw)
+    table = _Table(header, names, settled, raw)
     rows = _rows(reader, table, stream.source)
     while chunk := list(islice(rows, ROWS_PER_CHUNK)):
         yield chunk
@@ -94,8 +94,11 @@ class _RawBytes(io.BufferedIOBase):
 class _Table:
     """Which cell is which catalog field."""
 
-    def __init__(self, header: Sequence[str], names: FieldNames, raw: _RawBytes) -> None:
-        self._reader = RowReader(names)
+    def __init__(
+        self, header: Sequence[str], names: FieldNames, settled: FieldMapping, raw: _RawBytes
+    ) -> None:
+        self._reader = RowReader(names, settled.rules)
+        self._is_ruled = bool(settled.rules)
         self.width = len(header)
         self.raw = raw
         # A field without a column points behind the last cell, where each row gets an empty one.
@@ -113,7 +116,8 @@ class _Table:
         settled = settle_price(price) if len(price) <= LONGEST_PRICE else UNSETTLED
         settled_former = settle_price(former) if len(former) <= LONGEST_PRICE else UNSETTLED
         if (
-            self.raw.is_suspect
+            self._is_ruled
+            or self.raw.is_suspect
             or not (quantity.isascii() and quantity.isdigit() and len(quantity) <= LONGEST_PLAIN_QUANTITY)
             or (quantity[0] == "0" and quantity != "0")
             or not 0 < len(variant) <= LONGEST_ID

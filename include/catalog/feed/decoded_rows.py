@@ -15,7 +15,7 @@ from include.catalog.feed.rows import (
     RowReader,
     settle_price,
 )
-from include.domain.shop import CatalogField
+from include.domain.feed_fields import CatalogField
 
 NUL = b"\\u0000"
 UNREADABLE = (msgspec.DecodeError, ValueError, RecursionError)

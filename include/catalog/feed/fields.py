@@ -5,11 +5,11 @@ is taken, so two feeds with the same names are always read alike: Klaviyo's cust
 ones after them. Upper and lower case, spaces and hyphens make no difference.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
-from typing import get_args
+from typing import Any, get_args
 
-from include.domain.shop import CatalogField
+from include.domain.feed_fields import CatalogField
 from include.errors import SnapshotRefused
 
 NAMES: Mapping[CatalogField, tuple[str, ...]] = {
@@ -32,6 +32,8 @@ REQUIRED: tuple[CatalogField, ...] = ("variant_id", "quantity")
 # A feed that leaves these out of some rows would be misread, not merely poorer: they must be seen at once.
 NEVER_SPARSE: tuple[CatalogField, ...] = (*REQUIRED, "location_id")
 MOST_SHOWN = 30
+PATH = "/"
+DEEPEST = 4
 
 FieldNames = Mapping[CatalogField, str]
 
@@ -54,6 +56,41 @@ def choose_names(
     if missing:
         raise SnapshotRefused(_missing_text(missing, seen, source))
     return names
+
+
+def seen_names(sample: Sequence[Any], settled: Mapping[CatalogField, str]) -> list[str]:
+    """The names in some decoded rows, in their order; with their paths where `feed.fields` names any path."""
+    seen: dict[str, None] = {}
+    for row in sample:
+        if isinstance(row, dict):
+            seen.update(dict.fromkeys(row))
+    if any(PATH in name and name not in seen for name in settled.values()):
+        for row in sample:
+            seen.update(dict.fromkeys(_paths(row, DEEPEST)))
+    return list(seen)
+
+
+def value_at(found: Mapping[str, Any], name: str) -> Any:
+    """What stands at a name, or at a path such as stock/main; of a list, the values of all its members."""
+    if name in found or PATH not in name:
+        return found.get(name)
+    values: list[Any] = [found]
+    is_list = False
+    for step in name.split(PATH):
+        values = [one.get(step) for one in values if isinstance(one, dict)]
+        if any(isinstance(one, list) for one in values):
+            is_list = True
+            values = [part for one in values for part in (one if isinstance(one, list) else [one])]
+    kept = [one for one in values if one is not None]
+    return kept if is_list else next(iter(kept), None)
+
+
+def _paths(row: Any, depth: int) -> Iterator[str]:
+    for part in row if isinstance(row, list) else [row]:
+        for name, value in part.items() if isinstance(part, dict) else ():
+            yield name
+            if depth and isinstance(value, dict | list):
+                yield from (f"{name}{PATH}{below}" for below in _paths(value, depth - 1))
 
 
 def plain_name(name: str) -> str:

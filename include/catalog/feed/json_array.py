@@ -4,7 +4,7 @@ Whole stretches of it are decoded at once. What can't be cut out, or is broken, 
 """
 
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from decimal import Decimal
 from itertools import islice
 from typing import Any
@@ -13,20 +13,20 @@ import ijson
 import msgspec
 
 from include.catalog.base import CatalogRow, Chunk, RejectedRow, excerpt_of
-from include.catalog.feed.fields import choose_names
+from include.catalog.feed.fields import choose_names, seen_names
 from include.catalog.feed.json_events import BLOCK, parse_items, sample_items
 from include.catalog.feed.json_lines import LONGEST_LINE
 from include.catalog.feed.json_stretches import StretchReader, cuts, read_item
 from include.catalog.feed.rows import RowReader
 from include.catalog.feed.stream import WRAPPERS, FeedStream, array_prefix
-from include.domain.shop import CatalogField
+from include.domain.feed_fields import FieldMapping
 from include.errors import SnapshotRefused
 
 ROWS_PER_CHUNK = 2000
 LONGEST_STRETCH = LONGEST_LINE
 
 
-def read_json_array(stream: FeedStream, settled: Mapping[CatalogField, str]) -> Iterator[Chunk]:
+def read_json_array(stream: FeedStream, settled: FieldMapping) -> Iterator[Chunk]:
     """The rows of a feed that is one JSON array; raises SnapshotRefused where the array does not end."""
     prefix = array_prefix(stream.head)
     if prefix is None:
@@ -38,7 +38,8 @@ def read_json_array(stream: FeedStream, settled: Mapping[CatalogField, str]) -> 
     if not sample:
         _refuse_or_be_empty(stream, prefix)
         return
-    reader = RowReader(choose_names(_names_seen(sample), settled, stream.source))
+    seen = seen_names(sample, settled.names)
+    reader = RowReader(choose_names(seen, settled.names, stream.source), settled.rules)
     number, rest = yield from _read_stretches(stream, _start_of_array(stream.head, prefix), reader)
     if rest is not None:
         yield from _read_items(_Joined(rest, stream), prefix, reader, number, stream.source)
@@ -61,14 +62,6 @@ class _Joined:
 def _refuse_or_be_empty(stream: FeedStream, prefix: str) -> None:
     for _ in _items(stream, prefix, stream.source, 0):
         raise SnapshotRefused(f"{stream.source}: the first row is longer than {BLOCK:,} bytes.")
-
-
-def _names_seen(sample: list[Any]) -> list[str]:
-    seen: dict[str, None] = {}
-    for item in sample:
-        if isinstance(item, dict):
-            seen.update(dict.fromkeys(item))
-    return list(seen)
 
 
 def _start_of_array(head: bytes, prefix: str) -> int | None:

@@ -1,6 +1,7 @@
 """JSON Lines: blocks of lines decoded at once into typed rows; a block with trouble goes line by line."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +9,10 @@ import msgspec
 
 from include.catalog.base import CatalogRow, Chunk, RejectedRow, excerpt_of
 from include.catalog.feed.decoded_rows import NUL, UNREADABLE, row_type, settle_rows
-from include.catalog.feed.fields import choose_names
+from include.catalog.feed.fields import choose_names, seen_names
 from include.catalog.feed.rows import RowReader
 from include.catalog.feed.stream import FeedStream
-from include.domain.shop import CatalogField
+from include.domain.feed_fields import FieldMapping
 from include.errors import RowRejected, SnapshotRefused
 
 LONGEST_LINE = 1024 * 1024
@@ -25,10 +26,11 @@ class OverlongLine:
     beginning: bytes
 
 
-def read_json_lines(stream: FeedStream, settled: Mapping[CatalogField, str]) -> Iterator[Chunk]:
+def read_json_lines(stream: FeedStream, settled: FieldMapping) -> Iterator[Chunk]:
     """The rows of a feed with one JSON object a line; raises SnapshotRefused."""
-    reader = RowReader(choose_names(_names_seen(stream.head), settled, stream.source))
-    decoded = row_type(reader.names)
+    seen = seen_names(list(_sample(stream.head)), settled.names)
+    reader = RowReader(choose_names(seen, settled.names, stream.source), settled.rules)
+    decoded = row_type(reader.names) if reader.is_plain else None
     decoder = msgspec.json.Decoder(decoded) if decoded else None
     line_number = 1
     for block in line_blocks(stream):
@@ -66,16 +68,10 @@ def line_blocks(stream: FeedStream) -> Iterator[bytes | OverlongLine]:
         yield rest
 
 
-def _names_seen(head: bytes) -> list[str]:
-    seen: dict[str, None] = {}
+def _sample(head: bytes) -> Iterator[Any]:
     for line in head.splitlines():
-        try:
-            row = msgspec.json.decode(line.decode("utf-8", "replace"))
-        except UNREADABLE:
-            continue
-        if isinstance(row, dict):
-            seen.update(dict.fromkeys(row))
-    return list(seen)
+        with suppress(*UNREADABLE):
+            yield msgspec.json.decode(line.decode("utf-8", "replace"))
 
 
 def _read_fast(
@@ -120,7 +116,7 @@ def _read_slowly(
 def _read_object(found: Any, reader: RowReader, number: int, line: bytes) -> CatalogRow | RejectedRow:
     if not isinstance(found, dict):
         return RejectedRow(number, "the line is not a JSON object {…}", excerpt_of(line))
-    return reader.read({field: found.get(name) for field, name in reader.names.items()}, number, line)
+    return reader.read(reader.pick(found), number, line)
 
 
 def explain_bad_json(text: bytes, error: Exception, what: str) -> str:

@@ -31,7 +31,7 @@ class StretchReader:
 
     def __init__(self, reader: RowReader) -> None:
         self._reader = reader
-        decoded = row_type(reader.names)
+        decoded = row_type(reader.names) if reader.is_plain else None
         self._decoder = msgspec.json.Decoder(list[decoded]) if decoded else None  # type: ignore[valid-type]
 
     def read(self, stretch: bytes, number: int) -> Chunk | None:
@@ -90,8 +90,7 @@ def read_item(item: Any, reader: RowReader, number: int) -> CatalogRow | Rejecte
     if not isinstance(item, dict):
         excerpt = excerpt_of(msgspec.json.encode(item))
         return RejectedRow(number, "the item is not a JSON object {…}", excerpt)
-    values = {field: item.get(name) for field, name in reader.names.items()}
-    row = reader.read(values, number, b"")
+    row = reader.read(reader.pick(item), number, b"")
     if isinstance(row, RejectedRow):
         row.excerpt = excerpt_of(msgspec.json.encode(item))
     return row

@@ -8,14 +8,17 @@ import re
 from collections.abc import Mapping
 from decimal import ROUND_FLOOR, Decimal
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from include.catalog.base import CatalogRow, RejectedRow, excerpt_of
-from include.catalog.feed.fields import FIELDS, FieldNames, plain_name
+from include.catalog.feed.fields import FIELDS, PATH, FieldNames, plain_name, value_at
+from include.domain.feed_fields import CatalogField, FieldRule
 from include.errors import RowRejected
 
+NO_RULES: Mapping[CatalogField, FieldRule] = MappingProxyType({})
 LARGEST_QUANTITY = 10**12
 LONGEST_QUANTITY = 40
 LONGEST_PRICE = 40
@@ -37,12 +40,20 @@ _POLICIES = TRUTHS | {"0": False, "1": False, "2": False}
 
 
 class RowReader:
-    """Makes rows of the values of one feed, whose `names` stand in the reasons for a refusal."""
+    """Makes rows of the values of one feed, whose `names` stand in the reasons for a refusal; `rules` change values."""
 
-    def __init__(self, names: FieldNames) -> None:
+    def __init__(self, names: FieldNames, rules: Mapping[CatalogField, FieldRule] = NO_RULES) -> None:
         self.names = names
+        self._rules = rules
+        self.is_plain = not rules and not any(PATH in name for name in names.values())
         self._selling_name = names.get("continue_selling", "continue_selling")
         self._labels = tuple(f"field {names.get(field, field)!r}" for field in FIELDS)
+
+    def pick(self, found: Mapping[str, Any]) -> dict[CatalogField, Any]:
+        """The values of the catalog fields in one decoded object, nested ones by their paths."""
+        if self.is_plain:
+            return {field: found.get(name) for field, name in self.names.items()}
+        return {field: value_at(found, name) for field, name in self.names.items()}
 
     def read(
         self, values: Mapping[Any, Any], line_number: int, origin: str | bytes
@@ -55,6 +66,8 @@ class RowReader:
 
     def build(self, values: Mapping[Any, Any], line_number: int) -> CatalogRow:
         """The row that `values`, by catalog field, make; raises RowRejected with the reason."""
+        if self._rules:
+            values = {**values, **{name: rule.apply(values.get(name)) for name, rule in self._rules.items()}}
         get = values.get
         variant, amount, place, product, title, url, image, price, former, groups, shown, tracked, _ = (
             self._labels

@@ -5,7 +5,7 @@ from typing import Any
 
 from include.catalog.feed.fields import NAMES, REQUIRED, plain_name
 from include.catalog.feed.xml_items import Elements, Item, Way, local_name
-from include.domain.shop import CatalogField
+from include.domain.feed_fields import CatalogField
 from include.errors import SnapshotRefused
 
 

@@ -14,7 +14,7 @@ from include.catalog.feed.rows import RowReader
 from include.catalog.feed.stream import BLOCK, FeedStream
 from include.catalog.feed.xml_finder import ItemFinder
 from include.catalog.feed.xml_items import LONGEST_ITEM, Item, ItemCollector, NotRead, Way
-from include.domain.shop import CatalogField
+from include.domain.feed_fields import CatalogField, FieldMapping
 from include.errors import RowRejected, SnapshotRefused
 
 LONGEST_TAG = 2 * LONGEST_ITEM
@@ -22,9 +22,7 @@ LONGEST_TAG = 2 * LONGEST_ITEM
 MAY_REPEAT: tuple[CatalogField, ...] = ("title", "url", "image_url")
 
 
-def read_xml(
-    stream: FeedStream, settled: Mapping[CatalogField, str], item: str | None = None
-) -> Iterator[Chunk]:
+def read_xml(stream: FeedStream, settled: FieldMapping, item: str | None = None) -> Iterator[Chunk]:
     """The rows of an XML feed, whose variants are elements `item` or those that look like it.
 
     Raises SnapshotRefused where the document is cut, not well-formed, or built to do harm.
@@ -32,8 +30,9 @@ def read_xml(
     beginning = _Document(stream.source)
     finder = ItemFinder(beginning.parser)
     beginning.look_at(stream.head)
-    way = finder.choose(settled, item, stream.source)
-    reader = RowReader(_names(finder, way, settled, stream.source))
+    way = finder.choose(settled.names, item, stream.source)
+    names = _names(finder, way, settled.names, stream.source)
+    reader = RowReader(names, settled.rules)
     document = _Document(stream.source)
     items = ItemCollector(document.parser, way)
     number = 1

@@ -14,6 +14,7 @@ from include.catalog.base import CatalogRow, RejectedRow
 from include.catalog.feed.connector import READERS
 from include.catalog.feed.fields import FIELDS, NAMES
 from include.catalog.feed.stream import FeedStream
+from include.domain.feed_fields import FieldMapping
 from include.errors import SnapshotRefused
 from tests.unit.catalog.conftest import FEEDS, Reading
 
@@ -34,7 +35,7 @@ def csv_of(*rows, delimiter=",") -> str:
 
 
 def read_bytes(kind, content: bytes, **settled) -> Reading:
-    return Reading(READERS[kind](FeedStream(io.BytesIO(content), "feed"), settled))
+    return Reading(READERS[kind](FeedStream(io.BytesIO(content), "feed"), FieldMapping(settled)))
 
 
 # --- the three formats

@@ -5,6 +5,7 @@ import pytest
 from include.catalog.base import CatalogRow
 from include.catalog.feed.stream import FeedStream
 from include.catalog.feed.xml_rows import read_xml
+from include.domain.feed_fields import FieldMapping
 from include.errors import SnapshotRefused
 from tests.unit.catalog.conftest import FEEDS, Reading
 
@@ -238,7 +239,7 @@ def test_an_endless_document_is_given_up(again):
     if again.startswith(b"<"):
         stream = Endless(f"<products>{LAMP * 9000}".encode(), again)
     with pytest.raises(SnapshotRefused):
-        Reading(read_xml(FeedStream(stream, "feed"), {}))
+        Reading(read_xml(FeedStream(stream, "feed"), FieldMapping()))
     assert stream.count < 10_000_000
 
 
