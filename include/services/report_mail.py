@@ -136,7 +136,7 @@ def _mail_all(
 
 def _active(engine: Engine) -> list[Row[Any]]:
     with engine.connect() as connection:
-        rows = run_query(connection, "report_mail.list_subscriptions", shop_id=None, name=None).all()
+        rows = run_query(connection, "report_mail.list_subscriptions", shop_id=None).all()
     return [row for row in rows if row.state == "active"]
 
 
