@@ -142,6 +142,7 @@ def _cpu_seconds(process: psutil.Process) -> float:
 def _prepare() -> Iterator[Door]:
     with TemporaryDirectory() as name, open_server() as server:
         folder = Path(name)
+        server.drop_database("intake")
         server.create_database("intake")
         engine = connect(server.url("intake"))
         migrate(engine)
