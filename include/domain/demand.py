@@ -9,11 +9,11 @@ from decimal import ROUND_HALF_UP, Decimal
 CENT = Decimal("0.01")
 
 
-def buying_percent(told_count: int, buyer_count: int, knows_orders: bool) -> Decimal | None:
-    """How many of the people told buy within the attribution days; None where nobody can know."""
+def buying_percent(told_count: int, order_count: int, knows_orders: bool) -> Decimal | None:
+    """Orders that credit an alert per person told, 100 at most; None where nobody can know."""
     if not knows_orders or told_count == 0:
         return None
-    return (Decimal(100 * buyer_count) / told_count).quantize(CENT, ROUND_HALF_UP)
+    return min(Decimal(100), (Decimal(100 * order_count) / told_count).quantize(CENT, ROUND_HALF_UP))
 
 
 def lost_revenue(wanted_units: int, price: Decimal | None, percent: Decimal | None) -> Decimal | None:

@@ -19,18 +19,22 @@ from include.errors import NotFound
 from include.settings import PROJECT_HOME
 
 FOLDER = PROJECT_HOME / "sql" / "reports"
-_ENTRY = re.compile(r"^(Report|Title|Grain|Source|Columns):\s*(.*)$")
+_ENTRY = re.compile(r"^(Report|Title|Grain|Source|Needs|Columns):\s*(.*)$")
 _COLUMN = re.compile(r"^  (\w+)\s{2,}(\S.*)$")
 
 
 @dataclass(frozen=True)
 class Report:
-    """One report; `columns` maps each to its unit and meaning, in the order in which they are exported."""
+    """One report; `columns` maps each to its unit and meaning, in the order in which they are exported.
+
+    `needs` are reports that it is built from, which are built before it.
+    """
 
     name: str
     title: str
     grain: str
     source: str
+    needs: tuple[str, ...]
     columns: dict[str, str]
 
     @property
@@ -76,7 +80,8 @@ def _read(name: str) -> Report:
             columns[next(reversed(columns))] += f" {line.strip()}"
         else:
             entries[last] += f" {line.strip()}"
-    return Report(entries["Report"], entries["Title"], entries["Grain"], entries["Source"], columns)
+    needs = tuple(entries["Needs"].split(", ")) if "Needs" in entries else ()
+    return Report(entries["Report"], entries["Title"], entries["Grain"], entries["Source"], needs, columns)
 
 
 def _header(name: str) -> list[str]:

@@ -21,6 +21,8 @@ def build_report(engine: Engine, name: str, now: datetime, shop_id: str | None =
     Called twice, the second changes nothing. Raises NotFound, and DataCheckFailed with the observed number.
     """
     report = find_report(name)
+    for needed in report.needs:
+        build_report(engine, needed, now, shop_id)
     counts: Counter[str] = Counter(days=0, rows=0)
     if report.is_built:
         for shop in list_report_shops(engine, now, shop_id):
@@ -42,7 +44,7 @@ def _build_shop(engine: Engine, report: Report, shop: ReportShop, now: datetime)
     ):
         run_query(connection, f"{report.name}.lock_table")
         built = (
-            _build_days(connection, report, shop, now)
+            _build_days(connection, report, shop)
             if report.has_days
             else _build_present(connection, report, shop, now)
         )
@@ -58,11 +60,11 @@ def _build_shop(engine: Engine, report: Report, shop: ReportShop, now: datetime)
     return built
 
 
-def _build_days(connection: Connection, report: Report, shop: ReportShop, now: datetime) -> dict[str, int]:
+def _build_days(connection: Connection, report: Report, shop: ReportShop) -> dict[str, int]:
     due = run_query(connection, "report.take_due", report=report.name, shop_id=shop.shop_id).scalars().all()
     rows = 0
     for first_on, last_on in as_runs(due):
-        given = {**span_parameters(connection, shop, first_on, last_on), "now": now}
+        given = span_parameters(connection, shop, first_on, last_on)
         run_block(connection, f"{report.name}.delete_days", given)
         rows += run_block(connection, f"{report.name}.build_days", given).rowcount
         if f"{report.name}.carry_on" in query_names():
@@ -72,7 +74,7 @@ def _build_days(connection: Connection, report: Report, shop: ReportShop, now: d
 
 
 def _build_present(connection: Connection, report: Report, shop: ReportShop, now: datetime) -> dict[str, int]:
-    given = {**asdict(shop), "now": now}
+    given = {**asdict(shop), "today": now.astimezone(shop.zone).date()}
     rows = run_block(connection, f"{report.name}.build_present", given).rowcount
     _check(connection, report, "check_present", given)
     return {"days": 1, "rows": rows}

@@ -146,7 +146,7 @@ change AS (
         observed_at,
         sum(quantity - coalesce(previous_quantity, 0)) AS added
     FROM stock_change
-    WHERE shop_id = :shop_id AND variant_id = :variant_id AND observed_at < :end_at
+    WHERE shop_id = :shop_id AND variant_id = :variant_id AND observed_at <= :end_at
     GROUP BY observed_at
 ),
 

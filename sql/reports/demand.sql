@@ -1,7 +1,8 @@
 -- Report: demand
 -- Title: Demand
 -- Grain: one row per shop and variant that people wait for, as of the last build; the longest queues first.
--- Source: subscription, variant, variant_stock, order_line, message
+-- Source: subscription, variant, variant_stock, order_line
+-- Needs: activity
 -- Columns:
 --   shop_id          the shop
 --   product_id       product, where people wait for any of its variants; else ''
@@ -13,8 +14,8 @@
 --   units            pieces: in stock and announceable
 --   price            shop currency: of one piece; empty where the catalog names none
 --   waiting_value    shop currency: wanted units at their price
---   buying_percent   percent: of the people told in 90 days, those who bought within the attribution days; of the
---                    whole shop; empty before anybody was told and orders are known
+--   buying_percent   percent: orders that credit an alert per person told, in the 90 days before today, 100 at most;
+--                    of the whole shop; empty before anybody was told and orders are known
 --   lost_revenue     shop currency: waiting value that buying people would have paid; an estimate
 --   reorder_units    pieces: suggested to order; what buying people want beyond the stock, everybody's where it is
 --                    not known who buys
@@ -27,38 +28,19 @@ LOCK TABLE report_demand IN SHARE ROW EXCLUSIVE MODE;
 -- name: build_present
 -- Who waits for what now; rows that stay the same are not written. Specification: include/domain/demand.py.
 WITH told AS (
-    SELECT DISTINCT
-        profile_id,
-        variant_id
-    FROM message
-    WHERE
-        shop_id = :shop_id
-        AND state = 'sent'
-        AND purpose = 'back_in_stock'
-        AND NOT is_recorded_only
-        AND ended_at >= CAST(:now AS timestamptz) - INTERVAL '90 days'
-        AND ended_at < :now
+    SELECT
+        sum(notified_count) AS people,
+        sum(order_count) AS orders
+    FROM report_activity
+    WHERE shop_id = :shop_id AND report_on >= CAST(:today AS date) - 90 AND report_on < :today
 ),
 
-buying AS (
+buying AS MATERIALIZED (
     SELECT CASE
-        WHEN EXISTS (SELECT 1 FROM order_line WHERE order_line.shop_id = :shop_id) AND EXISTS (SELECT 1 FROM told)
-            THEN round(
-                100.0 * (
-                    SELECT count(DISTINCT (order_line.profile_id, line.variant_id))
-                    FROM credited_line(
-                        :shop_id, CAST(:now AS timestamptz) - INTERVAL '90 days', :now, :attribution_days
-                    ) AS line
-                    JOIN order_line
-                        ON
-                            order_line.shop_id = :shop_id
-                            AND order_line.order_id = line.order_id
-                            AND order_line.line_number = line.line_number
-                    WHERE line.quantity > 0 AND line.sent_at >= CAST(:now AS timestamptz) - INTERVAL '90 days'
-                ) / (SELECT count(*) FROM told),
-                2
-            )
+        WHEN told.people > 0 AND EXISTS (SELECT 1 FROM order_line WHERE order_line.shop_id = :shop_id)
+            THEN least(100, round(100.0 * told.orders / told.people, 2))
     END AS percent
+    FROM told
 ),
 
 waiting AS (

@@ -281,13 +281,15 @@ def read_fods(path: Path) -> list[list[str]]:
 
 def test_libreoffice_opens_the_same_rows(world: World, office: Callable[[Path], list[list[str]]]) -> None:
     path = export(hostile_world(world), "activity", with_bom=True)
-    opened = office(path)
-    expected = read(path)
-    assert len(opened) == 1 + len(expected)
-    at = opened[0].index("title")
-    shown = [row[at].replace("\t", " ").strip() for row in opened[1:]]
-    assert shown[0] == neutralize_formula(HOSTILE[0])
-    assert shown[1:3] == ["'+1", "'@x"]
+    written = [list(row.values()) for row in read(path)]
+    header, *opened = office(path)
+    assert header == list(read(path)[0])
+    assert opened == [[as_shown(cell) for cell in row] for row in written]
+
+
+def as_shown(cell: str) -> str:
+    """A line break is one, whatever it was made of; a tab is an element without text."""
+    return cell.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "")
 
 
 def test_every_report_can_be_exported_from_an_empty_database(world: World) -> None:

@@ -271,12 +271,12 @@ def test_demand_is_what_its_specification_says(world: World) -> None:
     assert (vase["price"], vase["reorder_units"]) == (None, 1)
     world.pass_time(hours=1)
     buy(world, "1", "LAMP", "p0000@example.org")
-    world.pass_time(minutes=1)
+    world.pass_time(days=1)
     for number in range(9):
         world.ask(f"w{number}@example.org", "LAMP", wanted_quantity=3)
     build(world)
     lamp = rows(world, "demand")[0]
-    percent = buying_percent(told_count=4, buyer_count=1, knows_orders=True)
+    percent = buying_percent(told_count=4, order_count=1, knows_orders=True)
     assert (lamp["wanted_units"], lamp["buying_percent"]) == (28, percent)
     assert lamp["lost_revenue"] == lost_revenue(28, Decimal("9.90"), percent)
     assert lamp["reorder_units"] == reorder_units(28, 2, percent) == 5
