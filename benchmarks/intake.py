@@ -28,7 +28,7 @@ from include.services.shops import register_shop
 from include.settings import process_environment
 
 SECONDS = 60
-FLOOR_SECONDS = 20
+FLOOR_SECONDS = 12
 CONNECTIONS = 64
 FLOOR_CLIENTS = 8
 SERVE = "from include.cli import main; main()"
@@ -142,6 +142,7 @@ def _cpu_seconds(process: psutil.Process) -> float:
 def _prepare() -> Iterator[Door]:
     with TemporaryDirectory() as name, open_server() as server:
         folder = Path(name)
+        server.drop_database("intake")
         server.create_database("intake")
         engine = connect(server.url("intake"))
         migrate(engine)

@@ -803,6 +803,8 @@ COMMENT ON TABLE public.webhook_delivery IS 'What platforms told us, each id onc
 
 COMMENT ON COLUMN public.webhook_delivery.applied_count IS 'Levels and variants that it told of; 0: nothing known, nothing new, or overtaken by newer words.';
 
+COMMENT ON CONSTRAINT an_applied_one_says_how ON public.webhook_delivery IS 'Applied is what has a time and a count of what it told; what waits has neither.';
+
 CREATE VIEW public.due_time AS
  SELECT 'release'::text AS target,
     min(variant_stock.next_check_at) AS due_at
@@ -1301,7 +1303,9 @@ CREATE TABLE public.report_data_quality (
     late_restocks_added bigint NOT NULL,
     late_restocks_moved bigint NOT NULL,
     late_restocks_removed bigint NOT NULL,
-    last_refusal text
+    last_refusal text,
+    drifted_count bigint DEFAULT 0 NOT NULL,
+    drifted_units numeric DEFAULT 0 NOT NULL
 );
 
 COMMENT ON TABLE public.report_data_quality IS 'Report: what was pulled, refused and corrected; see sql/reports/data_quality.sql.';

@@ -24,7 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--door-cases",
         type=int,
-        default=5,
+        default=3,
         help="requests per operation of the door's APIs (make fuzz: 20,000)",
     )
 

@@ -74,9 +74,10 @@ def reports_export(
 
 @reports.command("list")
 def reports_list(name: ReportName = None, shop_id: OneShop = None) -> None:
-    """The reports that there are, when each was built last, and the files that lie in the store."""
+    """The reports that there are, when each was built last, the files that lie in the store, and who gets mails."""
     from upath import UPath
 
+    from include.cli.report_mails import show_subscriptions
     from include.reports.definition import find_report
     from include.services.report_export import list_exports
     from include.services.report_plan import list_report_shops
@@ -88,6 +89,8 @@ def reports_list(name: ReportName = None, shop_id: OneShop = None) -> None:
             for manifest in list_exports(root, shop.shop_id):
                 if name in (None, manifest.report):
                     console.print(f"{root / shop.shop_id / manifest.file}: rows {manifest.row_count:,}")
+        if name is None:
+            show_subscriptions(engine, shop_id)
     if name is not None:
         for column, meaning in find_report(name).columns.items():
             console.print(f"  {column}: {meaning}", markup=False)

@@ -8,21 +8,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Router
 
 from include.intake import health, privacy
 from include.intake.access import Access
-from include.intake.answers import ApiError
 from include.intake.callbacks import routes as callbacks
 from include.intake.door import Door, present
 from include.intake.frontage import Frontage
 from include.intake.klaviyo import catalog, catalog_jobs, events, profiles, subscriptions
 from include.intake.links import pages
+from include.intake.logs import write_json_lines
 from include.intake.own import subscriptions as own
 from include.intake.webhooks import shopify
 from include.intake.writers import Writers
@@ -43,11 +38,15 @@ ROUTES: list[BaseRoute] = [
 ]
 
 
-def build_app(settings: Settings | None = None, clock: Callable[[], datetime] = present) -> Starlette:
+def build_app(
+    settings: Settings | None = None, clock: Callable[[], datetime] = present, writes_logs: bool = False
+) -> Frontage:
     """The door of one database; it connects when it starts, not when it is built."""
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Frontage) -> AsyncIterator[None]:
+        if writes_logs:
+            write_json_lines()
         door = Door.open(settings or load_settings())
         door.clock = clock
         app.state.door = door
@@ -61,24 +60,7 @@ def build_app(settings: Settings | None = None, clock: Callable[[], datetime] = 
             for handler in logging.root.handlers:
                 handler.flush()
 
-    app = Starlette(
-        routes=ROUTES,
-        lifespan=lifespan,
-        middleware=[Middleware(Frontage)],
-        exception_handlers={ApiError: _answer, HTTPException: _answer_http},
-    )
-    app.router.redirect_slashes = False
-    return app
+    return Frontage(Router(ROUTES, redirect_slashes=False, lifespan=lifespan))
 
 
-async def _answer(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    return error.as_response()
-
-
-async def _answer_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return ApiError.of(error.status_code, "Nothing is served at this path.").as_response()
-
-
-app = build_app()
+app = build_app(writes_logs=True)

@@ -4,11 +4,16 @@ import logging
 import time
 from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import State
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.routing import Route, Router
+from starlette.types import Message, Receive, Scope, Send
 
 from include.errors import NotFound, RowRejected
 from include.intake.answers import ApiError
 from include.intake.metrics import OPEN_REQUESTS, note_request
+from include.intake.routing import Endpoint
 from include.intake.together import is_outage
 
 log = logging.getLogger("restock.intake")
@@ -20,15 +25,26 @@ QUIET_ROUTES = ("/health", "/ready", "/metrics")
 
 
 class Frontage:
-    """Wraps the application; whatever goes wrong inside becomes an answer without details."""
+    """The ASGI application; whatever goes wrong inside becomes an answer without details.
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    Paths without parameters lead straight to their endpoints: layers and a search in between cost as much as what
+    they would be asked to do.
+    """
+
+    def __init__(self, router: Router) -> None:
+        self.state = State()
+        self._router = router
+        self._endpoints: dict[str, Endpoint] = {
+            route.path: route.endpoint
+            for route in router.routes
+            if isinstance(route, Route) and "{" not in route.path
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
+        scope["app"] = self
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._router(scope, receive, send)
             return
         began, seen = time.perf_counter(), {"status": 499}
 
@@ -48,9 +64,12 @@ class Frontage:
     async def _serve(self, scope: Scope, receive: Receive, send: Send, seen: dict[str, int]) -> None:
         try:
             _check(scope)
-            await self._app(_normalized(scope), receive, send)
+            await self._pass_on(_normalized(scope), receive, send)
         except ApiError as error:
             await error.as_response()(scope, receive, send)
+        except HTTPException as missing:
+            nothing = ApiError.of(missing.status_code, "Nothing is served at this path.")
+            await nothing.as_response()(scope, receive, send)
         except (NotFound, RowRejected) as refused:
             status = 404 if isinstance(refused, NotFound) else 400
             await ApiError.of(status, f"{str(refused).rstrip('.')}.").as_response()(scope, receive, send)
@@ -63,6 +82,14 @@ class Frontage:
             log.exception("request failed", extra={"facts": {"route": _route(scope)}})
             if seen["status"] == 499:
                 await ApiError.of(500, "Something went wrong here.").as_response()(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        endpoint = self._endpoints.get(scope["path"])
+        if endpoint is None:
+            await self._router(scope, receive, send)
+            return
+        response = await endpoint(Request(scope, receive))
+        await response(scope, receive, send)
 
 
 _SAFE_HEADERS = (

@@ -1,13 +1,10 @@
-"""Shopify's mandatory privacy webhooks: `POST /privacy/shopify/<shop>`, signed with the app's client secret."""
-
-import base64
-import hashlib
-import hmac
+"""Shopify's mandatory privacy webhooks: `POST /privacy/shopify/<shop>`, signed by the app or the shop's webhooks."""
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from include.catalog.shopify.webhooks import SIGNATURE, TOPIC, is_signed
 from include.domain.request import fold_email
 from include.errors import NotFound, RowRejected
 from include.intake.access import access_of
@@ -15,6 +12,7 @@ from include.intake.answers import ApiError, empty
 from include.intake.body import decode, read_bytes
 from include.intake.door import Door, door_of
 from include.intake.routing import at
+from include.intake.webhooks.shopify import WebhookKeys
 from include.services.contacts import check_phone
 from include.services.privacy import Identifiers, erase_person, erase_shop, note_export_request
 
@@ -37,12 +35,12 @@ async def take(request: Request) -> Response:
     await access_of(request).check_address(request)
     raw = await read_bytes(request)
     door = door_of(request)
-    secret = door.settings.shopify_secret or ""
-    expected = base64.b64encode(hmac.digest(secret.encode(), raw, hashlib.sha256))
-    given = request.headers.get("x-shopify-hmac-sha256", "").encode("utf-8", "replace")
-    if not secret or not hmac.compare_digest(expected, given):
+    keys: WebhookKeys = request.app.state.webhook_keys
+    secrets = (door.settings.shopify_secret, await keys.of(request.path_params["shop_id"]))
+    signature = request.headers.get(SIGNATURE, "")
+    if not any(is_signed(secret, raw, signature) for secret in secrets if secret):
         raise ApiError.of(401, "Shopify did not sign this.")
-    topic = request.headers.get("x-shopify-topic", "")
+    topic = request.headers.get(TOPIC, "")
     if topic not in TOPICS:
         raise ApiError.of(400, f"The topic is none of {', '.join(TOPICS)}.")
     await door.run(_obey, door, request.path_params["shop_id"], topic, decode(raw, _Body))

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from include.catalog.shops import read_shops_file
-from include.errors import NotReady, TemporaryError
+from include.errors import NotReady, RestockError, TemporaryError
 from include.orchestration.catalog_sync import open_shop
 from include.orchestration.connections import find_shop_connection
 from include.settings import load_settings
@@ -58,6 +58,8 @@ class ReadyTrigger(BaseTrigger):
         except TemporaryError as error:
             logger.warning("Asking again: %s", error)
             return False
+        except RestockError:
+            return True  # asking again would not mend it: the pull meets the same error and tells it
 
     async def _connector(self) -> "Connector":
         from include.catalog.registry import build_connector
@@ -82,7 +84,10 @@ class PullShop(BaseOperator):
         try:
             with open_shop(self.shop_id) as parts:
                 is_full = bool(context["params"].get("full_sweep"))
-                pulled = catalog.pull_window(*parts, now=datetime.now(UTC), is_full=is_full)
+                is_begun = event is not None
+                pulled = catalog.pull_window(
+                    *parts, now=datetime.now(UTC), is_full=is_full, is_begun=is_begun
+                )
         except NotReady as waiting:
             self.log.info("%s; waiting for it without a worker.", waiting)
             trigger = ReadyTrigger(self.shop_id, waiting.awaited)

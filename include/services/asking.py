@@ -47,9 +47,12 @@ def ask_together(engine: Engine, shop_id: str, asked: Sequence[Asked], now: date
         if shop.double_opt_in and any(each.request.email is None for each in proven):
             raise RowRejected("this shop confirms requests by e-mail, so an e-mail address is needed")
         _agree_to_sms(connection, shop_id, proven, now)
-        refused = _take(connection, shop, proven, rules.in_stock_request, now)
-    taken: Answer = "unconfirmed" if shop.double_opt_in else "waiting"
-    return ["in_stock" if refused and len(asked) == 1 else taken] * len(asked)
+        taken: Answer = "unconfirmed" if shop.double_opt_in else "waiting"
+        if rules.in_stock_request != "reject":
+            _take(connection, shop, proven, rules.in_stock_request, now)
+            return [taken] * len(asked)
+        # One by one, since a set only says how many it refused.
+        return ["in_stock" if _take(connection, shop, [each], "reject", now) else taken for each in proven]
 
 
 def ask_to_be_told(

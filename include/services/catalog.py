@@ -29,12 +29,14 @@ def pull_window(
     window: Window,
     now: datetime,
     is_full: bool = False,
+    is_begun: bool = False,
 ) -> dict[str, str]:
     """Make sure that the window is archived; `source` is 'archive', 'live', 'dated', or 'none'.
 
     What is pulled is the whole shop, where `is_full` asks for it or it is time to, else what changed since the pull
-    before. Raises NotReady where the platform needs time. The present is never pulled for a window whose successor has
-    ended: 'none' says that nothing was recorded. A feed whose address is dated knows its past (SEMANTICS 2.8).
+    before. Raises NotReady where the platform needs time; then call again with `is_begun`. The present is never pulled
+    for a window whose successor has ended: 'none' says that nothing was recorded. A feed whose address is dated knows
+    its past (SEMANTICS 2.8).
     """
     with engine.begin() as connection:
         register_shop(connection, shop, now)
@@ -43,7 +45,7 @@ def pull_window(
     archive = Archive(archive_root, shop.id, window)
     if archive.exists():
         return {"source": "archive", "archive": archive.key}
-    is_present = window.allows_live_pull(now)
+    is_present = is_begun or window.allows_live_pull(now)
     if not is_present and not connector.knows_the_past:
         return {"source": "none", "archive": archive.key}
     try:

@@ -1,11 +1,12 @@
 """Reports that go out by mail: which are due, what they say, and their rows in the outbox (SEMANTICS 6.1, 9.3)."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Engine, Row
@@ -17,13 +18,13 @@ from include.domain.report_days import ended_days
 from include.domain.report_period import MailSchedule, Period, span_before
 from include.domain.report_wish import parse_condition
 from include.domain.wake import DISPATCH
-from include.errors import NotFound
+from include.errors import NotFound, RestockError
 from include.reports.chart_style import as_png
 from include.reports.definition import find_report
 from include.services.due import wake
 from include.services.report_build import build_report
 from include.services.report_charts import SOURCES, chart_of, draw_chart
-from include.services.report_export import ExportOptions, export_report
+from include.services.report_export import ExportOptions, export_report, remove_old_exports
 from include.services.report_figures import MONEY, Figure, figures_of, read_figures
 from include.services.report_plan import list_report_shops, note_due_days
 from include.services.report_subscriptions import find_subscription
@@ -34,6 +35,11 @@ from include.settings import Settings
 LARGEST_ATTACHMENT = 10_000_000
 # The files of mails lie beside those of the Dag, whose form a person may have chosen.
 FOLDER = "mailed"
+
+# Due by the clock or a backfill; a test; or of days that are not over.
+Why = Literal["due", "test", "so_far"]
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,30 +66,31 @@ def mail_store(settings: Settings, root: StorePath) -> Store:
 
 def mail_newest(engine: Engine, store: Store, now: datetime) -> dict[str, int]:
     """By the clock: of each subscription the newest period that is over, once; counts by what became of it."""
-    counts: Counter[str] = Counter()
-    for row in _active(engine):
-        period = _schedule(row).newest_due(now)
-        if period is not None:
-            counts[_mail_once(engine, store, row, period, now)] += 1
-    return dict(counts)
+    newest = [(row, _schedule(row).newest_due(now)) for row in _active(engine)]
+    return _mail_all(engine, store, [(row, period) for row, period in newest if period is not None], now)
 
 
 def mail_missed(
     engine: Engine, store: Store, start: datetime, end: datetime, now: datetime
 ) -> dict[str, int]:
     """For a run over `[start, end)`: every period that ended in it, is due by now and was not mailed."""
-    counts: Counter[str] = Counter()
-    for row in _active(engine):
-        days = ended_days(start, end, ZoneInfo(row.time_zone))
-        for period in _schedule(row).due_within(*days, now):
-            counts[_mail_once(engine, store, row, period, now)] += 1
-    return dict(counts)
+    ended = [
+        (row, period)
+        for row in _active(engine)
+        for period in _schedule(row).due_within(*ended_days(start, end, ZoneInfo(row.time_zone)), now)
+    ]
+    return _mail_all(engine, store, ended, now)
 
 
 def mail_span(engine: Engine, store: Store, shop_id: str, name: str, period: Period, now: datetime) -> str:
-    """By hand, for any days, once; 'mailed', 'skipped', 'before' or 'too_late'."""
+    """By hand, for any days, once; 'mailed', 'skipped', 'before' or 'too_late'.
+
+    Days that are not over are mailed as they are so far, and once more when they are.
+    """
     with engine.connect() as connection:
         row = find_subscription(connection, shop_id, name)
+    if period.last_on >= now.astimezone(ZoneInfo(row.time_zone)).date():
+        return _mail(engine, store, row, period, now, "so_far")
     return _mail_once(engine, store, row, period, now)
 
 
@@ -96,7 +103,7 @@ def mail_test(engine: Engine, store: Store, shop_id: str, name: str, now: dateti
     )
     period = schedule.newest_due(now)
     assert period is not None
-    if _mail(engine, store, row, period, now, is_test=True) != "mailed":
+    if _mail(engine, store, row, period, now, "test") != "mailed":
         raise NotFound(f"Nobody gets the report '{name}': all its recipients unsubscribed or were refused.")
     return period
 
@@ -106,9 +113,30 @@ def drop_parts(connection: Connection, before: datetime) -> int:
     return run_query(connection, "report_mail.drop_parts", before=before).rowcount
 
 
+def _mail_all(
+    engine: Engine, store: Store, due: Sequence[tuple[Row[Any], Period]], now: datetime
+) -> dict[str, int]:
+    """Each by itself: what is wrong with one keeps none of the others; raises the first error in the end."""
+    counts: Counter[str] = Counter()
+    errors: list[RestockError] = []
+    for row, period in due:
+        try:
+            counts[_mail_once(engine, store, row, period, now)] += 1
+        except RestockError as error:
+            log.error(
+                "Report %s of shop %s for %s was not mailed: %s", row.name, row.shop_id, period.words, error
+            )
+            errors.append(error)
+    if due:
+        remove_old_exports(engine, store.root / FOLDER, now)
+    if errors:
+        raise errors[0]
+    return dict(counts)
+
+
 def _active(engine: Engine) -> list[Row[Any]]:
     with engine.connect() as connection:
-        rows = run_query(connection, "report_mail.list_subscriptions", shop_id=None, name=None).all()
+        rows = run_query(connection, "report_mail.list_subscriptions", shop_id=None).all()
     return [row for row in rows if row.state == "active"]
 
 
@@ -125,10 +153,10 @@ def _mail_once(engine: Engine, store: Store, row: Row[Any], period: Period, now:
         return "before"
     if find_report(row.report).is_of_present and _schedule(row).is_late(period, now):
         return "too_late"
-    return _mail(engine, store, row, period, now, is_test=False)
+    return _mail(engine, store, row, period, now, "due")
 
 
-def _mail(engine: Engine, store: Store, row: Row[Any], period: Period, now: datetime, is_test: bool) -> str:
+def _mail(engine: Engine, store: Store, row: Row[Any], period: Period, now: datetime, why: Why) -> str:
     """The tables and the file first; then, in one transaction, the run and a message per recipient.
 
     A second one finds the run there and leaves it at that.
@@ -138,26 +166,30 @@ def _mail(engine: Engine, store: Store, row: Row[Any], period: Period, now: date
         figures = read_figures(connection, row.report, row.shop_id, period)
         recipients = _recipients(connection, row, now)
         reason = (
-            "no_recipient" if not recipients else None if is_test else _why_not(row, figures, file.row_count)
+            "no_recipient"
+            if not recipients
+            else None
+            if why == "test"
+            else _why_not(row, figures, file.row_count)
         )
-        is_late = not is_test and _schedule(row).is_late(period, now)
+        is_late = why == "due" and _schedule(row).is_late(period, now)
         run_id = run_query(
             connection,
             "report_mail.insert_run",
             **_here(row),
             **period._asdict(),
-            is_test=is_test,
+            is_test=why != "due",
             is_late=is_late,
             state="skipped" if reason else "mailed",
             reason=reason,
-            mail=json.dumps(_describe(row, period, figures, file, is_test, is_late, now)),
+            mail=json.dumps(_describe(row, period, figures, file, why, is_late, now)),
             now=now,
         ).scalar_one_or_none()
         if run_id is None:
             return "before"
         if reason is None:
             _put_in(connection, row, period, run_id, file, now)
-            _queue(connection, row, period, run_id, recipients, is_test, now)
+            _queue(connection, row, period, run_id, recipients, why, now)
         return "skipped" if reason else "mailed"
 
 
@@ -209,7 +241,7 @@ def _describe(
     period: Period,
     figures: Sequence[Figure],
     file: _File,
-    is_test: bool,
+    why: Why,
     is_late: bool,
     now: datetime,
 ) -> dict[str, Any]:
@@ -217,11 +249,12 @@ def _describe(
     today = now.astimezone(ZoneInfo(row.time_zone))
     date_now = f"{today.day} {today:%B %Y}"
     report = find_report(row.report)
+    words = f"{period.words}, so far" if why == "so_far" else period.words
     return {
         "report": report.title,
         "name": row.name,
         "shop": row.shop_name,
-        "period": f"as of {date_now}, {today:%H:%M}" if report.is_of_present else period.words,
+        "period": f"as of {date_now}, {today:%H:%M}" if report.is_of_present else words,
         "frequency": row.frequency,
         "compared_with": None if report.is_of_present else span_before(period).words,
         "figures": [_in_words(figure, row.currency) for figure in figures],
@@ -230,7 +263,7 @@ def _describe(
         "place": file.place,
         "has_csv": file.content is not None,
         "condition": row.condition,
-        "is_test": is_test,
+        "is_test": why == "test",
         "late_on": date_now if is_late else None,
     }
 
@@ -278,15 +311,15 @@ def _queue(
     period: Period,
     run_id: int,
     recipients: Sequence[int],
-    is_test: bool,
+    why: Why,
     now: datetime,
 ) -> None:
-    test = f":test-{run_id}" if is_test else ""
+    again = "" if why == "due" else f":{why}-{run_id}"
     run_query(
         connection,
         "report_mail.insert_messages",
         shop_id=row.shop_id,
-        key_start=f"report:{row.report_subscription_id}:{period}{test}",
+        key_start=f"report:{row.report_subscription_id}:{period}{again}",
         priority=priority_of("report"),
         report_run_id=run_id,
         recipient_ids=list(recipients),

@@ -1,7 +1,7 @@
 -- Report: data_quality
 -- Title: Data quality
 -- Grain: one row per shop, day of the shop on which stock was observed, source and kind of snapshot.
--- Source: snapshot, backfill_summary
+-- Source: snapshot, backfill_summary, stock_drift
 -- Columns:
 --   shop_id                the shop
 --   report_on              day of the observations in the shop's time zone
@@ -23,6 +23,8 @@
 --   late_restocks_added    restocks: that late ones revealed
 --   late_restocks_moved    restocks: that late ones moved
 --   late_restocks_removed  restocks: that late ones showed to be none
+--   drifted_count          levels: that differed in full snapshots though increments and webhooks should have told them
+--   drifted_units          units: by which they differed
 --   last_refusal           why the last refused one was refused, with the observed and the allowed number
 
 -- name: lock_table
@@ -46,10 +48,14 @@ WITH observed AS (
         late.events_added,
         late.events_moved,
         late.events_removed,
+        drift.drifted_count,
+        drift.drifted_units,
         CAST(snapshot.observed_at AT TIME ZONE :time_zone AS date) AS report_on
     FROM snapshot
     LEFT JOIN backfill_summary AS late
         ON late.shop_id = snapshot.shop_id AND late.snapshot_id = snapshot.snapshot_id
+    LEFT JOIN stock_drift AS drift
+        ON drift.shop_id = snapshot.shop_id AND drift.snapshot_id = snapshot.snapshot_id
     WHERE
         snapshot.shop_id = :shop_id
         AND snapshot.observed_at >= :start_at
@@ -60,7 +66,7 @@ INSERT INTO report_data_quality (
     shop_id, report_on, source, kind, snapshot_count, complete_count, refused_count, accepted_count, row_count,
     rejected_row_count, changed_count, restock_count, held_count, late_count, late_changes_added,
     late_changes_moved, late_changes_removed, late_restocks_added, late_restocks_moved, late_restocks_removed,
-    last_refusal
+    drifted_count, drifted_units, last_refusal
 )
 SELECT
     :shop_id,
@@ -83,6 +89,8 @@ SELECT
     coalesce(sum(events_added), 0),
     coalesce(sum(events_moved), 0),
     coalesce(sum(events_removed), 0),
+    coalesce(sum(drifted_count), 0),
+    coalesce(sum(drifted_units), 0),
     (array_agg(reason ORDER BY observed_at DESC, snapshot_id DESC) FILTER (WHERE state = 'rejected'))[1]
 FROM observed
 WHERE report_on BETWEEN :first_on AND :last_on
@@ -131,6 +139,8 @@ SELECT
     late_restocks_added,
     late_restocks_moved,
     late_restocks_removed,
+    drifted_count,
+    drifted_units,
     last_refusal
 FROM report_data_quality
 WHERE shop_id = :shop_id AND report_on BETWEEN :first_on AND :last_on

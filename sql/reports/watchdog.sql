@@ -121,7 +121,7 @@ found AS (
     CROSS JOIN LATERAL (
         SELECT max(snapshot.observed_at) AS observed_at
         FROM snapshot
-        WHERE snapshot.shop_id = shop.shop_id AND snapshot.kind = 'full' AND snapshot.state = 'complete'
+        WHERE snapshot.shop_id = shop.shop_id AND NOT snapshot.is_delivery AND snapshot.state = 'complete'
     ) AS newest
     WHERE newest.observed_at < CAST(:now AS timestamptz) - shop.max_stock_age
     UNION ALL

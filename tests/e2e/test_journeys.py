@@ -54,15 +54,7 @@ def write_day(folder: Path, days_ago: int, units: int) -> None:
 def shopify() -> Iterator[FakeShopify]:
     with serve(FakeShopify(FakeStore(), polls=2)) as shopify:
         shopify.store.add("Brass lamp", 0, 0)
-        account = {
-            "conn_type": "restock_shopify",
-            "host": shopify.url,
-            "password": TOKEN,
-            "extra": {"webhook_secret": SECRET},
-        }
-        with pytest.MonkeyPatch.context() as patched:
-            patched.setenv("AIRFLOW_CONN_SHOP_ACME", json.dumps(account))
-            yield shopify
+        yield shopify
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +92,15 @@ def journey(shopify: FakeShopify) -> Iterator[Journey]:
                 "access_token"
             ]
             session.headers["Authorization"] = f"Bearer {token}"
+            account = {
+                "connection_id": "shop_acme",
+                "conn_type": "restock_shopify",
+                "host": shopify.url,
+                "password": TOKEN,
+                "extra": json.dumps({"webhook_secret": SECRET}),
+            }
+            made = session.post(f"{running.address}/api/v2/connections", json=account, timeout=60)
+            assert made.status_code == 201, made.text
             yield Journey(folder, engine, running.address, session, shopify, intake_address(settings))
             engine.dispose()
         finally:

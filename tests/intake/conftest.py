@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import requests
 import uvicorn
-from starlette.applications import Starlette
 
 from include.intake.app import build_app
 from include.intake.door import present
+from include.intake.frontage import Frontage
 from include.local.ports import HOST, free_port
 from include.services.keys import create_key
 from include.settings import load_settings
@@ -22,7 +22,7 @@ from tests.builders import START, World
 
 
 @contextmanager
-def serving(app: Starlette) -> Iterator[str]:
+def serving(app: Frontage) -> Iterator[str]:
     """The application behind real HTTP on a free port."""
     port = free_port()
     server = uvicorn.Server(
@@ -41,7 +41,7 @@ def serving(app: Starlette) -> Iterator[str]:
         thread.join(20)
 
 
-def app_on(database_url: str, folder: Path, world: World | None = None, **more: str) -> Starlette:
+def app_on(database_url: str, folder: Path, world: World | None = None, **more: str) -> Frontage:
     settings = load_settings({"RESTOCK_DATABASE_URL": database_url, "RESTOCK_VAR": str(folder), **more})
     return build_app(settings, (lambda: world.now) if world else present)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+from include.domain.request import Request
+from include.services.asking import Asked, ask_together
 from tests.builders import a_row, a_shop
 from tests.intake.conftest import Visitor, errors_of
 
@@ -162,6 +164,17 @@ def changed(path: str, value: Any) -> Any:
     else:
         place[last] = value
     return body
+
+
+def test_where_the_rule_says_so_what_is_in_stock_is_refused_one_by_one(visitor: Visitor) -> None:
+    visitor.world.set_rules(in_stock_request="reject")
+    visitor.world.sync(a_row("LAMP", 5), a_row("VASE", 0))
+    now = visitor.world.now
+    asked = [
+        Asked(Request(f"{name}@example.org", f"{name}@example.org", name, now), "api")
+        for name in ("LAMP", "VASE")
+    ]
+    assert ask_together(visitor.world.engine, "demo", asked, now) == ["in_stock", "waiting"]
 
 
 MISTAKES: list[tuple[str, Any, str]] = [

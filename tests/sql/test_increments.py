@@ -7,6 +7,8 @@ import pytest
 
 from include.catalog.base import CatalogRow
 from include.services import catalog
+from include.services.report_build import build_report
+from include.services.report_plan import list_report_shops, note_due_days
 from tests.builders import RowsConnector, World, a_row
 
 DAY = timedelta(days=1)
@@ -138,3 +140,18 @@ def test_a_full_pull_reports_what_increments_had_missed(world):
     swept = pull(world, *rows, is_full=True)
     found = world.query("SELECT snapshot_id, level_count, drifted_count, drifted_units FROM stock_drift")
     assert [tuple(row) for row in found] == [(swept["snapshot_id"], 3, 1, 3)]
+
+
+def test_the_drift_is_a_row_of_data_quality(world):
+    test_a_full_pull_reports_what_increments_had_missed(world)
+    world.pass_time(days=1)
+    (shop,) = list_report_shops(world.engine, world.now)
+    note_due_days(world.engine, shop, world.now)
+    build_report(world.engine, "data_quality", world.now)
+    rows = world.query(
+        "SELECT kind, drifted_count, drifted_units FROM report_data_quality ORDER BY kind, drifted_count"
+    )
+    assert [(kind, int(count), int(units)) for kind, count, units in rows] == [
+        ("full", 1, 3),
+        ("partial", 0, 0),
+    ]

@@ -14,7 +14,7 @@ from sqlalchemy import text
 
 from include.domain.report_period import Period
 from include.domain.report_wish import ReportWish
-from include.errors import ConfigurationError, NotFound
+from include.errors import ConfigurationError, DataCheckFailed, NotFound
 from include.messaging.senders.base import Outcome
 from include.services import report_mail, report_subscriptions
 from include.services.report_mail import Store
@@ -127,9 +127,7 @@ def test_two_runs_at_the_same_moment_mail_once(world: World, store: Store) -> No
     subscribed(world)
     with world.engine.connect() as connection:
         row = report_subscriptions.find_subscription(connection, "demo", "morning")
-    outcomes = [
-        report_mail._mail(world.engine, store, row, FIRST, NEXT_MORNING, is_test=False) for _ in range(2)
-    ]
+    outcomes = [report_mail._mail(world.engine, store, row, FIRST, NEXT_MORNING, "due") for _ in range(2)]
     assert outcomes == ["mailed", "before"]
 
 
@@ -243,6 +241,14 @@ def test_a_file_above_the_limit_is_a_link(
     assert (store.root / place).exists()
 
 
+def test_files_of_mails_are_removed_as_other_exports_are(world: World, store: Store) -> None:
+    mail(subscribed(world), store)
+    file = store.root / "mailed" / "demo" / "activity_2026-03-01.csv"
+    assert file.exists()
+    mail(world, store, NEXT_MORNING + 200 * DAY)
+    assert not file.exists()
+
+
 def test_a_test_mail_is_marked_and_counts_as_nothing(world: World, store: Store) -> None:
     subscribed(world)
     for _ in range(2):
@@ -253,6 +259,36 @@ def test_a_test_mail_is_marked_and_counts_as_nothing(world: World, store: Store)
     subjects = [message["Subject"] for message in received(world)]
     assert subjects.count("[Test] Demo: Back-in-stock activity, 28 February 2026") == 2
     assert len(subjects) == 3
+
+
+def test_a_day_that_is_not_over_is_mailed_so_far_and_once_more_when_it_is(world: World, store: Store) -> None:
+    subscribed(world)
+    assert report_mail.mail_span(world.engine, store, "demo", "morning", FIRST, world.now) == "mailed"
+    assert mail(world, store) == {"mailed": 1}
+    assert report_mail.mail_span(world.engine, store, "demo", "morning", FIRST, world.now) == "before"
+    assert [message["Subject"].partition(", ")[2] for message in received(world)] == [
+        "1 March 2026, so far",
+        "1 March 2026",
+    ]
+
+
+def test_what_is_wrong_with_one_report_keeps_none_of_the_others(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    subscribed(world, name="broken", report="skips")
+    subscribed(world, name="sound")
+    build = report_mail.build_report
+
+    def fail_for_skips(engine: Any, name: str, *given: Any) -> Any:
+        if name == "skips":
+            raise DataCheckFailed("it does not add up")
+        return build(engine, name, *given)
+
+    monkeypatch.setattr(report_mail, "build_report", fail_for_skips)
+    monkeypatch.setattr(report_mail, "SOURCES", {})
+    with pytest.raises(DataCheckFailed):
+        mail(world, store)
+    assert world.value("SELECT count(*) FROM report_run") == 1
 
 
 def test_a_repeated_message_is_the_same_mail(world: World, store: Store) -> None:

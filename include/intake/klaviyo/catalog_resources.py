@@ -39,6 +39,8 @@ JOB_FIELDS = (
     *("status", "created_at", "total_count", "completed_count", "failed_count", "completed_at", "errors"),
     "expires_at",
 )
+# The contract asks for these also where fewer fields were asked for.
+JOB_ALWAYS = frozenset(("status", "created_at", "total_count"))
 JOBS_ARE_KEPT = timedelta(days=7)
 
 Fields = frozenset[str] | None
@@ -119,7 +121,7 @@ def show_job(request: Request, row: Row[Any], fields: Fields) -> dict[str, Any]:
     return {
         "type": kind,
         "id": str(row.job_id),
-        "attributes": only(attributes, fields),
+        "attributes": only(attributes, None if fields is None else fields | JOB_ALWAYS),
         "links": {"self": url_of(request, f"/api/{kind}s/{row.job_id}")},
     }
 

@@ -107,7 +107,7 @@ def test_periods_follow_each_other_without_gap(frequency: str, day: date) -> Non
     assert span_before(period).last_on == period.first_on - timedelta(days=1)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @example("daily", BERLIN, time(2, 30), datetime(2026, 3, 29, 1, 30, tzinfo=UTC))
 @example("daily", BERLIN, time(2, 30), datetime(2026, 10, 25, 1, 29, tzinfo=UTC))
 @given(frequencies, st.sampled_from(ZONES), clocks, moments)
@@ -122,7 +122,7 @@ def test_the_newest_due_period_is_over_and_the_next_is_not_due(
     assert newest.last_on < now.astimezone(zone).date()
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(frequencies, st.sampled_from(ZONES), clocks, moments)
 def test_looking_every_quarter_of_an_hour_misses_no_period_and_none_comes_twice(
     frequency: str, zone: ZoneInfo, send_at: time, since: datetime

@@ -9,6 +9,7 @@ import pytest
 
 from include.domain.report_wish import ALLOWED, Condition, parse_condition, parse_wish, parse_wishes
 from include.errors import ConfigurationError
+from include.settings import PROJECT_HOME
 
 WISH: dict[str, Any] = {"name": "morning", "shop": "demo", "report": "activity", "to": ["crm@shop.example"]}
 
@@ -92,3 +93,12 @@ def test_defaults_are_every_day_at_seven_with_chart_and_file() -> None:
         True,
         False,
     )
+
+
+def test_the_documentation_names_every_field_and_every_key_figure() -> None:
+    from include.services.report_figures import FIGURES
+
+    page = (PROJECT_HOME / "docs" / "reports.md").read_text(encoding="utf-8").partition("## By mail")[2]
+    names = {figure for figures in FIGURES.values() for figure in figures}
+    assert {name for name in names if f"`{name}`" not in page} == set()
+    assert {field for field in ALLOWED if f'"{field}":' not in page} == set()
