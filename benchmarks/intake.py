@@ -28,7 +28,7 @@ from include.services.shops import register_shop
 from include.settings import process_environment
 
 SECONDS = 60
-FLOOR_SECONDS = 20
+FLOOR_SECONDS = 12
 CONNECTIONS = 64
 FLOOR_CLIENTS = 8
 SERVE = "from include.cli import main; main()"

@@ -8,15 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Router
 
 from include.intake import health, privacy
 from include.intake.access import Access
-from include.intake.answers import ApiError
 from include.intake.callbacks import routes as callbacks
 from include.intake.door import Door, present
 from include.intake.frontage import Frontage
@@ -49,7 +44,7 @@ def build_app(
     """The door of one database; it connects when it starts, not when it is built."""
 
     @asynccontextmanager
-    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async def lifespan(app: Frontage) -> AsyncIterator[None]:
         if writes_logs:
             write_json_lines()
         door = Door.open(settings or load_settings())
@@ -65,23 +60,7 @@ def build_app(
             for handler in logging.root.handlers:
                 handler.flush()
 
-    app = Starlette(
-        routes=ROUTES,
-        lifespan=lifespan,
-        exception_handlers={ApiError: _answer, HTTPException: _answer_http},
-    )
-    app.router.redirect_slashes = False
-    return Frontage(app)
-
-
-async def _answer(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ApiError)
-    return error.as_response()
-
-
-async def _answer_http(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    return ApiError.of(error.status_code, "Nothing is served at this path.").as_response()
+    return Frontage(Router(ROUTES, redirect_slashes=False, lifespan=lifespan))
 
 
 app = build_app(writes_logs=True)

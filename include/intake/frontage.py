@@ -4,10 +4,10 @@ import logging
 import time
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.datastructures import State
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.routing import Route
+from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
 from include.errors import NotFound, RowRejected
@@ -25,29 +25,26 @@ QUIET_ROUTES = ("/health", "/ready", "/metrics")
 
 
 class Frontage:
-    """Wraps the application; whatever goes wrong inside becomes an answer without details.
+    """The ASGI application; whatever goes wrong inside becomes an answer without details.
 
     Paths without parameters lead straight to their endpoints: layers and a search in between cost as much as what
     they would be asked to do.
     """
 
-    def __init__(self, app: Starlette) -> None:
-        self._app = app
+    def __init__(self, router: Router) -> None:
+        self.state = State()
+        self._router = router
         self._endpoints: dict[str, Endpoint] = {
             route.path: route.endpoint
-            for route in app.routes
+            for route in router.routes
             if isinstance(route, Route) and "{" not in route.path
         }
 
-    @property
-    def state(self) -> State:
-        """What the parts of the door share."""
-        return self._app.state
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """See ASGI."""
+        scope["app"] = self
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._router(scope, receive, send)
             return
         began, seen = time.perf_counter(), {"status": 499}
 
@@ -70,6 +67,9 @@ class Frontage:
             await self._pass_on(_normalized(scope), receive, send)
         except ApiError as error:
             await error.as_response()(scope, receive, send)
+        except HTTPException as missing:
+            nothing = ApiError.of(missing.status_code, "Nothing is served at this path.")
+            await nothing.as_response()(scope, receive, send)
         except (NotFound, RowRejected) as refused:
             status = 404 if isinstance(refused, NotFound) else 400
             await ApiError.of(status, f"{str(refused).rstrip('.')}.").as_response()(scope, receive, send)
@@ -86,9 +86,8 @@ class Frontage:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         endpoint = self._endpoints.get(scope["path"])
         if endpoint is None:
-            await self._app(scope, receive, send)
+            await self._router(scope, receive, send)
             return
-        scope["app"] = self._app
         response = await endpoint(Request(scope, receive))
         await response(scope, receive, send)
 

@@ -26,7 +26,7 @@ from include.local.ports import HOST, free_port
 from include.services.keys import create_key
 from include.settings import load_settings
 from tests.builders import START, World, a_row
-from tests.intake.conftest import Visitor, errors_of
+from tests.intake.conftest import Visitor, errors_of, visiting
 from tests.intake.test_catalog import VARIANTS, an_item
 from tests.intake.test_subscriptions import a_subscription, from_browser, requests_of
 
@@ -123,8 +123,8 @@ def test_a_flood_from_few_addresses_leaves_others_served(
         for thread in threads:
             thread.join()
     assert set(statuses) == {202, 429}
-    assert statuses.count(202) <= 3 * (60 + 5)
-    assert statuses.count(429) > statuses.count(202)
+    # Three addresses, and perhaps the turn of a minute.
+    assert statuses.count(202) <= 2 * 3 * (60 + 5)
     assert sorted(waits)[-2] < 1.0
 
 
@@ -231,3 +231,17 @@ def test_the_deepest_and_the_largest_bodies_are_refused_fast(visitor: Visitor) -
     assert visitor.send("POST", "/api/events", data=large, headers=headers).status_code == 400
     assert visitor.send("POST", PATH + f"?company_id={visitor.company_id}", data=large).status_code == 413
     assert time.monotonic() - began < 10
+
+
+def test_who_tries_keys_is_stopped(
+    world: World, database_url: str, tmp_path: Path, http: requests.Session
+) -> None:
+    with visiting(world, database_url, tmp_path, http, RESTOCK_ADDRESS_RATE="10/s 60/m") as visitor:
+        statuses = [
+            visitor.get(
+                "/api/catalog-items", headers={"Authorization": f"Klaviyo-API-Key pk_{number}"}
+            ).status_code
+            for number in range(150)
+        ]
+    assert set(statuses) == {401, 429}
+    assert statuses.count(401) <= 60 and statuses[-1] == 429

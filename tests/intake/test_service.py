@@ -14,8 +14,12 @@ import pytest
 import requests
 from sqlalchemy import Engine, text
 
+from include.db.engine import connect
 from include.local.ports import HOST, free_port
-from tests.intake.conftest import errors_of
+from include.local.postgres import EmbeddedPostgres
+from include.services.keys import create_key
+from tests.builders import START, World
+from tests.intake.conftest import app_on, errors_of, serving
 
 COMMAND = [sys.executable, "-c", "from include.cli import main; main()", "intake", "serve"]
 
@@ -89,3 +93,24 @@ def wait_until_ready(http: requests.Session, port: int) -> None:
         except requests.ConnectionError:
             time.sleep(0.05)
     pytest.fail("the door is not ready after 30 s")
+
+
+def test_while_postgres_is_away_people_are_told_when_to_come_back(
+    postgres_server: EmbeddedPostgres, migrated_template: str, tmp_path: Path, http: requests.Session
+) -> None:
+    postgres_server.create_database("restock_away", template=migrated_template)
+    url = postgres_server.url("restock_away")
+    engine = connect(url)
+    world = World(engine, tmp_path)
+    token = world.token("cancel", 1)
+    key = create_key(engine, "demo", "private", START)
+    engine.dispose()
+    with serving(app_on(url, tmp_path)) as address:
+        assert http.get(f"{address}/ready").status_code == 200
+        postgres_server.drop_database("restock_away")
+        assert http.get(f"{address}/ready").status_code == 503
+        assert http.get(f"{address}/health").status_code == 200
+        for path in ("/api/catalog-items", "/api/catalog-items/x", f"/l/cancel/{token}"):
+            answer = http.get(address + path, headers={"Authorization": f"Klaviyo-API-Key {key}"})
+            assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+            assert errors_of(answer)[0]["code"] == "unavailable"
