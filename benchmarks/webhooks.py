@@ -74,7 +74,8 @@ def _prepare() -> Iterator[Place]:
         environment = process_environment() | {"RESTOCK_DATABASE_URL": database, "RESTOCK_VAR": var}
         start = "from include.cli import main; main()"
         command = [sys.executable, "-c", start, "intake", "serve", "--port", str(port)]
-        door = subprocess.Popen(command, cwd=PROJECT_HOME, env=environment, stderr=subprocess.DEVNULL)
+        silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        door = subprocess.Popen(command, cwd=PROJECT_HOME, env=environment, **silent)
         try:
             _wait(port)
             yield Place(port, database)

@@ -52,7 +52,7 @@ DEFAULT_ARGS: dict[str, Any] = {
 DEADLINES = {
     "sync": (
         timedelta(hours=1),
-        "The stock of this shop is not read yet: soon it is stale, and then nobody is told.",
+        "Stock is not read in time: soon it is stale, and then nobody is told.",
     ),
     "dispatch": (timedelta(minutes=15), "Messages leave slowly, or not at all."),
 }

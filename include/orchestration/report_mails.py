@@ -6,6 +6,7 @@ from typing import Any
 from airflow.sdk import Variable
 
 from include.domain.report_wish import VARIABLE
+from include.errors import RestockError
 from include.orchestration.connections import open_database
 from include.orchestration.reports import artefact_root, run_span
 from include.settings import load_settings
@@ -17,15 +18,24 @@ DESCRIPTION = (
 
 
 def mail_what_is_due() -> dict[str, Any]:
-    """Make the Variable's subscriptions what it says, and mail what is due; counts."""
+    """Make the Variable's subscriptions what it says, and mail what is due; counts.
+
+    A wrong Variable changes nothing and fails in the end: what is subscribed already is mailed.
+    """
     from include.services.report_mail import mail_newest, mail_store
     from include.services.report_subscriptions import adopt_variable
 
     settings, now = load_settings(), datetime.now(UTC)
     with open_database() as engine:
-        adopted = adopt_variable(engine, _read_variable(), now)
-        store = mail_store(settings, artefact_root())
-        return {**adopted, **mail_newest(engine, store, now)}
+        adopted, problem = {}, None
+        try:
+            adopted = adopt_variable(engine, _read_variable(), now)
+        except RestockError as error:
+            problem = error
+        mailed = mail_newest(engine, mail_store(settings, artefact_root()), now)
+        if problem is not None:
+            raise problem
+        return {**adopted, **mailed}
 
 
 def mail_what_was_missed() -> dict[str, int]:

@@ -16,7 +16,7 @@ MOST_REASONS = 7
 BAR_HEIGHT = 24
 LABEL_WIDTH = 160
 FEW_MOMENTS = 3
-SHORTEST_SPAN = timedelta(hours=12)
+ONE_DAY = timedelta(days=1)
 LONG_SPAN = timedelta(days=8)
 FIRST_MESSAGE_BUCKETS = ("under 10 s", "10-30 s", "30-60 s", "1-5 min", "5-15 min", "15-60 min", "over 1 h")
 AGE_BUCKETS = ("under 1 day", "1-7 days", "7-30 days", "30-90 days", "90-365 days", "over 1 year")
@@ -103,8 +103,8 @@ def draw_stock(rows: Rows, subtitle: str) -> altair.TopLevelMixin:
     base = altair.Chart(data)
     moments = [row["at"] for row in rows]
     first, last = min(moments), max(moments)
-    if last - first < SHORTEST_SPAN:
-        first, last = first - SHORTEST_SPAN / 2, last + SHORTEST_SPAN / 2
+    if first == last:
+        first, last = first - ONE_DAY / 4, last + ONE_DAY / 4
     span = altair.Scale(type="utc", domain=[_as_utc(first), _as_utc(last)])
     x = altair.X("at:T", title=None, scale=span, axis=_time_axis(last - first))
     # One moment is no line: it is drawn as a point too.
@@ -254,8 +254,8 @@ def _name_axis() -> altair.Axis:
 
 
 def _time_axis(span: timedelta = LONG_SPAN) -> altair.Axis:
-    clock = "%-d %b" if span >= LONG_SPAN else "%-d %b %H:%M"
-    return altair.Axis(labelOverlap=True, tickCount=8, grid=False, format=clock)
+    clock = "%-d %b" if span >= LONG_SPAN else "%-d %b %H:%M" if span >= ONE_DAY else "%H:%M"
+    return altair.Axis(labelOverlap=True, tickCount=6, grid=False, format=clock)
 
 
 def _tip(field: str, title: str, kind: Literal["quantitative", "nominal"] = "quantitative") -> altair.Tooltip:

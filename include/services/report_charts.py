@@ -137,20 +137,21 @@ def _stock(
     variant_id = variant_id or run_query(connection, "chart.find_told_variant", **told).scalar_one_or_none()
     if variant_id is None or end_at <= start_at:
         return [], ""
+    variant = {"shop_id": shop.shop_id, "variant_id": variant_id}
+    known_since = run_query(connection, "chart.find_first_change", **variant).scalar_one()
     start_at = min(start_at, end_at - SHORTEST_COURSE)
+    if known_since is not None and start_at < known_since < end_at:
+        start_at = known_since - (end_at - known_since) / STEPS
     rows = run_query(
         connection,
         "chart.stock",
-        shop_id=shop.shop_id,
-        variant_id=variant_id,
+        **variant,
         start_at=start_at,
         end_at=end_at,
         time_zone=shop.time_zone,
         steps=STEPS,
     )
-    title = run_query(
-        connection, "chart.variant_title", shop_id=shop.shop_id, variant_id=variant_id
-    ).scalar_one_or_none()
+    title = run_query(connection, "chart.variant_title", **variant).scalar_one_or_none()
     return [dict(row._mapping) for row in rows], f"{title or variant_id}; "
 
 

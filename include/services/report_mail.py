@@ -24,7 +24,7 @@ from include.reports.definition import find_report
 from include.services.due import wake
 from include.services.report_build import build_report
 from include.services.report_charts import SOURCES, chart_of, draw_chart
-from include.services.report_export import ExportOptions, export_report
+from include.services.report_export import ExportOptions, export_report, remove_old_exports
 from include.services.report_figures import MONEY, Figure, figures_of, read_figures
 from include.services.report_plan import list_report_shops, note_due_days
 from include.services.report_subscriptions import find_subscription
@@ -127,6 +127,8 @@ def _mail_all(
                 "Report %s of shop %s for %s was not mailed: %s", row.name, row.shop_id, period.words, error
             )
             errors.append(error)
+    if due:
+        remove_old_exports(engine, store.root / FOLDER, now)
     if errors:
         raise errors[0]
     return dict(counts)
@@ -134,7 +136,7 @@ def _mail_all(
 
 def _active(engine: Engine) -> list[Row[Any]]:
     with engine.connect() as connection:
-        rows = run_query(connection, "report_mail.list_subscriptions", shop_id=None, name=None).all()
+        rows = run_query(connection, "report_mail.list_subscriptions", shop_id=None).all()
     return [row for row in rows if row.state == "active"]
 
 

@@ -43,13 +43,18 @@ def edit(engine: Engine, shop_id: str, name: str, changes: Mapping[str, Any], no
 def pause(engine: Engine, shop_id: str, name: str) -> None:
     """Mail nothing until `resume`; periods that come due meanwhile are not sent later."""
     with engine.begin() as connection:
-        _change(connection, "report_mail.pause_subscription", _require(connection, shop_id, name))
+        _change(connection, "report_mail.pause_subscription", find_subscription(connection, shop_id, name))
 
 
 def resume(engine: Engine, shop_id: str, name: str, now: datetime) -> None:
     """Mail again, from the next period that comes due."""
     with engine.begin() as connection:
-        _change(connection, "report_mail.resume_subscription", _require(connection, shop_id, name), now=now)
+        _change(
+            connection,
+            "report_mail.resume_subscription",
+            find_subscription(connection, shop_id, name),
+            now=now,
+        )
 
 
 def end(engine: Engine, shop_id: str, name: str, now: datetime) -> None:
@@ -61,13 +66,13 @@ def end(engine: Engine, shop_id: str, name: str, now: datetime) -> None:
 def list_subscriptions(engine: Engine, shop_id: str | None = None) -> Sequence[Row[Any]]:
     """All subscriptions that have not ended."""
     with engine.connect() as connection:
-        return run_query(connection, "report_mail.list_subscriptions", shop_id=shop_id, name=None).all()
+        return run_query(connection, "report_mail.list_subscriptions", shop_id=shop_id).all()
 
 
 def list_runs(engine: Engine, shop_id: str, name: str, most: int) -> Sequence[Row[Any]]:
     """What was mailed of a subscription, newest first."""
     with engine.connect() as connection:
-        row = _require(connection, shop_id, name)
+        row = find_subscription(connection, shop_id, name)
         return run_query(
             connection,
             "report_mail.list_runs",
@@ -98,11 +103,6 @@ def adopt_variable(engine: Engine, text: str, now: datetime) -> dict[str, int]:
     return counts
 
 
-def find_subscription(connection: Connection, shop_id: str, name: str) -> Row[Any]:
-    """One subscription that has not ended; raises NotFound that names the others."""
-    return _require(connection, shop_id, name)
-
-
 def _adopt(
     connection: Connection, shop_id: str, wishes: Sequence[ReportWish], counts: dict[str, int], now: datetime
 ) -> None:
@@ -127,7 +127,7 @@ def _adopt(
 
 
 def _shops_of_variable(connection: Connection) -> set[str]:
-    rows = run_query(connection, "report_mail.list_subscriptions", shop_id=None, name=None)
+    rows = run_query(connection, "report_mail.list_subscriptions", shop_id=None)
     return {row.shop_id for row in rows if row.origin == FROM_VARIABLE}
 
 
@@ -137,11 +137,12 @@ def _lock_and_list(connection: Connection, shop_id: str) -> dict[str, Row[Any]]:
             f"No shop '{shop_id}' is known to the database yet. See the shops file; its first pull adds it."
         )
     run_query(connection, "report_mail.lock_subscriptions", shop_id=shop_id)
-    rows = run_query(connection, "report_mail.list_subscriptions", shop_id=shop_id, name=None)
+    rows = run_query(connection, "report_mail.list_subscriptions", shop_id=shop_id)
     return {row.name: row for row in rows}
 
 
-def _require(connection: Connection, shop_id: str, name: str) -> Row[Any]:
+def find_subscription(connection: Connection, shop_id: str, name: str) -> Row[Any]:
+    """One subscription that has not ended; raises NotFound that names the others."""
     known = _lock_and_list(connection, shop_id)
     if name not in known:
         raise NotFound(
@@ -151,7 +152,7 @@ def _require(connection: Connection, shop_id: str, name: str) -> Row[Any]:
 
 
 def _require_own(connection: Connection, shop_id: str, name: str) -> Row[Any]:
-    row = _require(connection, shop_id, name)
+    row = find_subscription(connection, shop_id, name)
     if row.origin == FROM_VARIABLE:
         raise ConfigurationError(
             f"'{name}' comes from the Variable {VARIABLE}. Change it there (Admin > Variables)."

@@ -52,6 +52,7 @@ def _take(new: set[str], webhook_id: str) -> bool:
 class _Batch:
     shop_id: str
     last_id: int
+    observed_at: datetime
     now: datetime
     needs_store: bool
 
@@ -82,7 +83,8 @@ def apply_batch(
         if last_id is None:
             run_query(connection, "webhook.forget_applied", shop_id=shop_id, before=now - REMEMBERED)
             return {}
-        return _apply(connection, _Batch(shop_id, last_id, now, needs_store))
+        moment = run_query(connection, "webhook.find_moment", shop_id=shop_id, now=now).scalar_one()
+        return _apply(connection, _Batch(shop_id, last_id, moment, now, needs_store))
 
 
 def _apply(connection: Connection, batch: _Batch) -> dict[str, int]:
@@ -107,7 +109,7 @@ def _apply(connection: Connection, batch: _Batch) -> dict[str, int]:
         return told
     savepoint.commit()
     run_query(connection, "webhook.remember_reports", **here)
-    _complete_snapshot(connection, here, figures, batch.now)
+    _complete_snapshot(connection, here, figures, batch)
     return told | _detect(connection, batch, snapshot_id)
 
 
@@ -121,13 +123,13 @@ def _open_snapshot(connection: Connection, batch: _Batch) -> int:
         window_end=None,
         kind="partial",
         source=SOURCE,
-        observed_at=batch.now,
+        observed_at=batch.observed_at,
         is_delivery=True,
     ).one()
     return int(opened.snapshot_id)
 
 
-def _complete_snapshot(connection: Connection, here: dict[str, Any], figures: Any, now: datetime) -> None:
+def _complete_snapshot(connection: Connection, here: dict[str, Any], figures: Any, batch: _Batch) -> None:
     run_query(
         connection,
         "snapshot.complete_snapshot",
@@ -136,10 +138,10 @@ def _complete_snapshot(connection: Connection, here: dict[str, Any], figures: An
         reject_count=0,
         variant_count=figures.variant_count,
         zero_count=figures.zero_count,
-        observed_at=now,
+        observed_at=batch.observed_at,
         source=SOURCE,
         dated_at=None,
-        now=now,
+        now=batch.now,
     )
 
 

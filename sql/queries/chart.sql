@@ -125,6 +125,12 @@ ORDER BY
     batch.variant_id
 LIMIT 1;
 
+-- name: find_first_change
+-- Since when the stock of a variant is known.
+SELECT min(observed_at)
+FROM stock_change
+WHERE shop_id = :shop_id AND variant_id = :variant_id;
+
 -- name: variant_title
 -- What a variant is called.
 SELECT coalesce(title, variant_id) AS title

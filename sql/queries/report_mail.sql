@@ -8,7 +8,7 @@ FROM shop
 WHERE shop_id = :shop_id;
 
 -- name: list_subscriptions
--- Report subscriptions that have not ended; of one shop, by one name, or all.
+-- Report subscriptions that have not ended, of one shop or all.
 SELECT
     subscription.shop_id,
     subscription.report_subscription_id,
@@ -41,7 +41,6 @@ JOIN shop ON shop.shop_id = subscription.shop_id
 WHERE
     subscription.state <> 'ended'
     AND (CAST(:shop_id AS text) IS NULL OR subscription.shop_id = :shop_id)
-    AND (CAST(:name AS text) IS NULL OR subscription.name = :name)
 ORDER BY subscription.shop_id, subscription.name;
 
 -- name: lock_subscriptions

@@ -64,6 +64,12 @@ FROM (
     LIMIT :row_limit
 ) AS waiting;
 
+-- name: find_moment
+-- The moment of a batch: now, or just after the newest snapshot, so that what it says is later than what that said.
+SELECT greatest(CAST(:now AS timestamptz), max(observed_at) + interval '1 microsecond')
+FROM snapshot
+WHERE shop_id = :shop_id AND detected_at IS NOT NULL AND observed_at >= :now;
+
 -- name: stage_deliveries
 -- Put what a batch tells into the stage, and mark it applied. Of a level and of a variant only the newest words count,
 -- and only where they are newer than what was reported before and than the newest pull (SEMANTICS 2.2).

@@ -132,7 +132,11 @@ def test_slow_pulls_and_slow_dispatch_have_a_deadline_and_every_task_a_notifier(
     from include.orchestration.notify import TellOperators
 
     dags = load_dags().dags
-    assert {name for name, dag in dags.items() if dag.deadline} == {"catalog_sync__demo", "dispatch_messages"}
+    assert {name for name, dag in dags.items() if dag.deadline} == {
+        "apply_webhooks",
+        "catalog_sync__demo",
+        "dispatch_messages",
+    }
     for dag in dags.values():
         assert DagSerialization.to_dict(dag)
         for task in dag.tasks:

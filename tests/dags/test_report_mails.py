@@ -34,6 +34,11 @@ def mailbox(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield server
 
 
+def value(engine: Engine, statement: str) -> object:
+    with engine.connect() as connection:
+        return connection.execute(text(statement)).scalar_one()
+
+
 def test_a_scheduled_report_arrives_once_with_picture_and_file(
     installation: Installation, engine: Engine, run_dag: Run, mailbox: ScriptedSmtpServer
 ) -> None:
@@ -81,4 +86,5 @@ def test_a_wrong_variable_fails_its_task_with_all_that_is_wrong_and_mails_nothin
     run = run_dag("housekeeping")
     assert run.state_of("mail_reports") == "failed"
     assert run.state_of("wake_missed") == "success"
+    assert value(engine, "SELECT count(*) FROM report_subscription") == 0
     assert run.tries["mail_reports"] == 1

@@ -11,6 +11,7 @@ import pytest
 from include.db.queries import run_query
 from include.domain.report_period import Period
 from include.errors import NotFound
+from include.reports.chart_style import as_spec
 from include.reports.charts import AGE_BUCKETS, FIRST_MESSAGE_BUCKETS, MOST_BARS
 from include.services.report_build import build_report
 from include.services.report_charts import SOURCES, STEPS, draw_chart, write_charts_of_interval
@@ -92,6 +93,15 @@ def test_stock_people_and_batches_of_a_variant_over_time(world: World) -> None:
     assert (waiting[0], max(waiting)) == (0, 5)
     (batch,) = [row for row in found if row["kind"] == "batch"]
     assert batch["at"] == datetime(2026, 3, 1, 9, 30)
+
+
+def test_a_short_history_fills_the_chart(world: World) -> None:
+    world = told(world)
+    world.pass_time(minutes=30)
+    with world.engine.connect() as connection:
+        spec = as_spec(draw_chart(connection, "stock", "demo", FIRST_OF_MARCH, world.now))
+    first, last = spec["vconcat"][0]["encoding"]["x"]["scale"]["domain"]
+    assert (first[:13], last) == ("2026-03-01T09", "2026-03-01T10:00:00Z")
 
 
 def test_the_files_of_a_day_are_written_for_each_shop_and_removed_when_old(

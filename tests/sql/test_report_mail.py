@@ -241,6 +241,14 @@ def test_a_file_above_the_limit_is_a_link(
     assert (store.root / place).exists()
 
 
+def test_files_of_mails_are_removed_as_other_exports_are(world: World, store: Store) -> None:
+    mail(subscribed(world), store)
+    file = store.root / "mailed" / "demo" / "activity_2026-03-01.csv"
+    assert file.exists()
+    mail(world, store, NEXT_MORNING + 200 * DAY)
+    assert not file.exists()
+
+
 def test_a_test_mail_is_marked_and_counts_as_nothing(world: World, store: Store) -> None:
     subscribed(world)
     for _ in range(2):

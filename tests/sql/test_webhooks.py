@@ -16,7 +16,7 @@ from include.domain.webhook import Delivery
 from include.errors import RowRejected
 from include.services.due import read_due_times
 from include.services.webhook_keys import find_key
-from include.services.webhooks import apply_all, keep_deliveries
+from include.services.webhooks import apply_all, apply_batch, keep_deliveries
 from tests.builders import World, a_row
 from tests.sql.test_increments import Increments, levels, pull
 
@@ -104,6 +104,14 @@ def test_2_2_whatever_the_order_of_arrival_the_newest_words_stand(stocked, batch
         deliver(stocked, *said[start : start + size])
         stocked.pass_time(seconds=1)
     assert levels(stocked) == {("LAMP", "7"): 0, ("LAMP", "8"): 1, ("VASE", "7"): 9}
+
+
+def test_batches_of_the_same_moment_follow_each_other(stocked):
+    for units in (3, 0, 7):
+        at = stocked.now - timedelta(seconds=10 - units)
+        keep_deliveries(stocked.engine, "demo", [level(stocked, "11", "7", units, at)], stocked.now)
+        apply_batch(stocked.engine, "demo", stocked.now)
+    assert levels(stocked)["LAMP", "7"] == 7
 
 
 def test_one_that_a_pull_has_overtaken_moves_nothing(stocked):

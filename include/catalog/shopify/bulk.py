@@ -5,8 +5,10 @@ is found again instead of started twice. Nothing of an operation that did not co
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 
+from include.ahead import ahead
 from include.catalog.archive import Archive, PartWriter
 from include.catalog.http import HttpClient, Reply
 from include.catalog.shopify.client import ShopifyClient
@@ -23,6 +25,7 @@ from include.errors import ConfigurationError, NotReady, RestockError, Temporary
 
 OPERATIONS_LOOKED_AT = 50
 MOST_ATTEMPTS = 3
+BLOCKS_AHEAD = 4
 BUSY = ("OPERATION_IN_PROGRESS", "LIMIT_REACHED")
 FAILED = ("FAILED", "CANCELED", "EXPIRED")
 
@@ -151,8 +154,9 @@ def find_operation(client: ShopifyClient, operation_id: str) -> Operation | None
 
 def _continue(reply: Reply, part: PartWriter) -> None:
     passed = part.byte_count
-    for block in _after(reply.unpacked_blocks(), passed):
-        part.write(block)
+    with closing(ahead(reply.unpacked_blocks(), BLOCKS_AHEAD)) as blocks:
+        for block in _after(blocks, passed):
+            part.write(block)
 
 
 def _after(blocks: Iterator[bytes], count: int) -> Iterator[bytes]:

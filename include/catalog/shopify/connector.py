@@ -2,12 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from include.ahead import ahead
 from include.catalog.archive import Archive
 from include.catalog.base import Chunk, ShopConnection
+from include.catalog.gunzip import Readable
 from include.catalog.http import Access, HttpClient, Limits
 from include.catalog.shopify.bulk import BulkSweep, find_operation
 from include.catalog.shopify.client import ShopifyClient
@@ -18,6 +22,8 @@ from include.domain.shop import Shop
 from include.domain.window import Window
 from include.errors import ConfigurationError
 
+BLOCK = 256 * 1024
+BLOCKS_AHEAD = 4
 TOKEN = "X-Shopify-Access-Token"  # noqa: S105
 
 
@@ -81,8 +87,9 @@ class ShopifyConnector:
             yield from read_pages(_bodies(archive), mapper)
             return
         for part in manifest.parts:
-            with archive.open_part(part) as stream:
-                yield from SweepReader(stream, mapper, manifest.source).read()
+            # Unpacked in a thread of its own: zlib leaves the processor's other core free.
+            with archive.open_part(part) as stream, closing(ahead(_blocks(stream), BLOCKS_AHEAD)) as blocks:
+                yield from SweepReader(blocks, mapper, manifest.source).read()
 
     @property
     def _limits(self) -> Limits:
@@ -115,7 +122,11 @@ class ShopifyConnector:
 def _bodies(archive: Archive) -> Iterator[bytes]:
     for part in archive.manifest.parts:
         with archive.open_part(part) as stream:
-            yield b"".join(iter(lambda: stream.read(256 * 1024), b""))
+            yield b"".join(_blocks(stream))
+
+
+def _blocks(stream: Readable) -> Iterator[bytes]:
+    return iter(partial(stream.read, BLOCK), b"")
 
 
 def build(

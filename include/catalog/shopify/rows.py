@@ -1,13 +1,13 @@
 """From Shopify's replies to rows of a catalog: one per variant and location."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Literal
 from urllib.parse import urlencode
 
 import msgspec
 
 from include.catalog.base import CatalogRow, Chunk, RejectedRow, excerpt_of
-from include.catalog.gunzip import Readable
 from include.catalog.shopify.replies import (
     Item,
     Level,
@@ -24,7 +24,6 @@ from include.catalog.shopify.replies import (
 )
 from include.errors import RowRejected, SnapshotRefused
 
-BLOCK = 256 * 1024
 ROWS_AT_ONCE = 2000
 LONGEST_LINE = 16_000_000
 ONLY_VARIANT = "Default Title"
@@ -44,6 +43,9 @@ def plain_id(gid: str) -> str:
     if not gid.startswith(GIDS) or not number.isascii() or not number.isdigit():
         raise RowRejected(f"{gid[:80]!r} is not an id such as {GIDS}ProductVariant/1")
     return number
+
+
+_location_id = lru_cache(maxsize=1024)(plain_id)
 
 
 class RowMapper:
@@ -165,8 +167,8 @@ class _Group:
 class SweepReader:
     """The rows of a bulk result, streaming: only one variant's lines are held."""
 
-    def __init__(self, stream: Readable, mapper: RowMapper, source: str) -> None:
-        self._stream = stream
+    def __init__(self, blocks: Iterable[bytes], mapper: RowMapper, source: str) -> None:
+        self._blocks = blocks
         self._mapper = mapper
         self._source = source
         self._group: _Group | None = None
@@ -175,46 +177,64 @@ class SweepReader:
     def read(self) -> Iterator[Chunk]:
         """Chunks of a few thousand rows."""
         chunk: Chunk = []
-        for line in self._lines():
-            self._number += 1
-            chunk += self._take(line)
+        for block in self._whole_lines():
+            for line in _decoded(block):
+                self._number += 1
+                self._take(line, chunk)
             if len(chunk) >= ROWS_AT_ONCE:
                 yield chunk
                 chunk = []
-        yield chunk + self._close_group()
+        self._close_group(chunk)
+        yield chunk
 
-    def _take(self, packed: bytes) -> Chunk:
-        try:
-            line = _LINE.decode(packed)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            return [RejectedRow(self._number, f"the line can't be read: {error}", excerpt_of(packed))]
-        if line.parent_id is None:
-            closed = self._close_group()
+    def _take(self, line: SweepLine | RejectedRow, chunk: Chunk) -> None:
+        group = self._group
+        if isinstance(line, RejectedRow):
+            line.line_number = self._number
+            chunk.append(line)
+        elif line.parent_id is None:
+            self._close_group(chunk)
             self._group = _Group(line, self._number)
-            return closed
-        if self._group is None or line.parent_id not in self._group.ids:
+        elif group is None or line.parent_id not in group.ids:
             why = f"its parent {line.parent_id[:80]} is not the variant before it"
-            return [RejectedRow(self._number, why, excerpt_of(packed))]
-        if line.quantities is not None:
-            self._group.levels.append((self._number, line))
+            chunk.append(RejectedRow(self._number, why, excerpt_of(line.id)))
+        elif line.quantities is not None:
+            group.levels.append((self._number, line))
         elif line.title is not None:
-            self._group.collections.append(line.title)
-        return []
+            group.collections.append(line.title)
 
-    def _close_group(self) -> Chunk:
-        closed = list(self._group.rows(self._mapper)) if self._group else []
+    def _close_group(self, chunk: Chunk) -> None:
+        if self._group is not None:
+            chunk += self._group.rows(self._mapper)
         self._group = None
-        return closed
 
-    def _lines(self) -> Iterator[bytes]:
+    def _whole_lines(self) -> Iterator[bytes]:
         rest = b""
-        while block := self._stream.read(BLOCK):
-            *lines, rest = (rest + block).split(b"\n")
-            yield from filter(None, lines)
-            if len(rest) > LONGEST_LINE:
-                raise SnapshotRefused(f"{self._source}: a line has more than {LONGEST_LINE:,} bytes.")
+        for block in self._blocks:
+            end = block.rfind(b"\n") + 1
+            if not end:
+                rest += block
+                if len(rest) > LONGEST_LINE:
+                    raise SnapshotRefused(f"{self._source}: a line has more than {LONGEST_LINE:,} bytes.")
+                continue
+            yield rest + block[:end]
+            rest = block[end:]
         if rest:
             yield rest
+
+
+def _decoded(block: bytes) -> Iterable[SweepLine | RejectedRow]:
+    try:
+        return _LINE.decode_lines(block)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return [_decoded_line(line) for line in block.split(b"\n") if line.strip()]
+
+
+def _decoded_line(packed: bytes) -> SweepLine | RejectedRow:
+    try:
+        return _LINE.decode(packed)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return RejectedRow(0, f"the line can't be read: {error}", excerpt_of(packed))
 
 
 def _checked(line: SweepLine) -> tuple[Variant, Item, Product]:
@@ -234,12 +254,24 @@ def _stocked(
     available = next((one.quantity for one in quantities or () if one.name == "available"), None)
     if location is None or available is None:
         raise RowRejected("the level has no location, or no quantity named available")
-    return msgspec.structs.replace(
-        row,
-        line_number=number,
-        location_id=plain_id(location.id),
-        quantity=str(available),
-        reported_at=at,
+    # Written out, since it runs once per level of the whole shop.
+    return CatalogRow(
+        number,
+        row.variant_id,
+        _location_id(location.id),
+        str(available),
+        row.product_id,
+        row.title,
+        row.url,
+        row.image_url,
+        row.price,
+        row.compare_at_price,
+        row.collections,
+        row.is_published,
+        row.is_tracked,
+        row.continue_selling,
+        row.inventory_item_id,
+        at,
     )
 
 

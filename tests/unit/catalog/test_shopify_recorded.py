@@ -41,14 +41,8 @@ def test_an_operation_is_understood_while_it_runs_and_at_its_end(name, is_waitin
 
 
 def test_lines_of_another_query_are_rejected_row_by_row():
-    class Lines:
-        rest = b"".join(json.dumps(line).encode() + b"\n" for line in REPLIES["lines"])
-
-        def read(self, size):
-            part, self.rest = self.rest[:size], self.rest[size:]
-            return part
-
-    rows = [row for chunk in SweepReader(Lines(), RowMapper("any"), "test").read() for row in chunk]
+    lines = [json.dumps(line).encode() + b"\n" for line in REPLIES["lines"]]
+    rows = [row for chunk in SweepReader(lines, RowMapper("any"), "test").read() for row in chunk]
     assert len(rows) == 40
     assert {type(row) for row in rows} == {RejectedRow}
     assert "the variant has no price, inventoryPolicy, product, inventoryItem" in rows[0].reason
