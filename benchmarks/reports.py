@@ -71,6 +71,7 @@ FROM (
     SELECT n, CAST(:since AS timestamptz) + CAST(:span AS interval) * (CAST(n AS float8) / :count) AS moment
     FROM generate_series(2, :count - 1, 20) AS n
 ) AS bought"""
+KEY = "ALTER TABLE message ADD CONSTRAINT a_key_is_a_sentence_said_once UNIQUE (shop_id, message_key)"
 INDEXES = """SELECT indexname, indexdef FROM pg_indexes
 WHERE tablename = 'message' AND indexname NOT IN (SELECT conname FROM pg_constraint)"""
 
@@ -92,6 +93,7 @@ def year_of_messages(engine: Engine) -> None:
 @contextmanager
 def _indexes_made_afterwards(engine: Engine) -> Iterator[None]:
     with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE message DROP CONSTRAINT a_key_is_a_sentence_said_once"))
         known = connection.execute(text(INDEXES)).all()
         for index in known:
             connection.execute(text(f"DROP INDEX {index.indexname}"))
@@ -99,6 +101,7 @@ def _indexes_made_afterwards(engine: Engine) -> Iterator[None]:
     with engine.begin() as connection:
         for index in known:
             connection.execute(text(index.indexdef))
+        connection.execute(text(KEY))
 
 
 def _execute(engine: Engine, statement: str, **given: object) -> None:

@@ -191,8 +191,8 @@ def _write_parquet(
     name = f"{stem}.parquet"
     with tempfile.TemporaryDirectory(prefix="restock-export-") as place:
         local = Path(place) / name
-        reading = connection.execution_options(yield_per=GROUP_ROWS)
-        groups = run_query(reading, f"{report.name}.select_days", **given).partitions()
+        reading = connection.execution_options(stream_results=True, max_row_buffer=GROUP_ROWS)
+        groups = run_query(reading, f"{report.name}.select_days", **given).partitions(GROUP_ROWS)
         count = write_parquet(local, columns, groups)
         with local.open("rb") as source, closing(HashingStream(_open(folder, name))) as target:
             shutil.copyfileobj(source, target)

@@ -9,6 +9,7 @@ import io
 import json
 import shutil
 import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
@@ -35,6 +36,7 @@ from include.services.report_export import (
     remove_old_exports,
 )
 from include.services.report_plan import list_report_shops, note_due_days
+from include.settings import PROJECT_HOME
 from tests.builders import START, World, a_row
 
 TODAY = START.date()
@@ -161,6 +163,38 @@ def test_parquet_of_nothing_has_its_columns(world: World) -> None:
 
     frame = pandas.read_parquet(export(world, "batches", format="parquet"), engine="fastparquet")
     assert len(frame) == 0 and "first_sent_at" in frame.columns
+
+
+EXPORT_AND_TELL_THE_PEAK = """
+import resource, sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from include.db.engine import connect
+from include.services.report_export import ExportOptions, export_report
+from include.services.report_plan import list_report_shops
+engine, now = connect(sys.argv[1]), datetime(2026, 3, 2, tzinfo=UTC)
+(shop,) = list_report_shops(engine, now)
+for last_on in (date(2025, 1, 3), date(2025, 1, 20)):
+    options = ExportOptions(sys.argv[2], pack_above=100_000)
+    found = export_report(engine, shop, "activity", date(2025, 1, 1), last_on, Path(sys.argv[3]), now, options)
+    print(found.row_count, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_many_rows_take_no_more_memory_than_few(world: World, database_url: str, form: str) -> None:
+    with world.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO report_activity SELECT 'demo', date '2025-01-01' + n / 20000, 'v' || n % 20000,"
+                " 1, 1, 5, 0, 0, 0, 0, 1, 0, 0, 0, -1.50 FROM generate_series(0, 399999) AS n"
+            )
+        )
+    words = [sys.executable, "-c", EXPORT_AND_TELL_THE_PEAK, database_url, form, str(world.folder)]
+    told = subprocess.run(words, check=True, capture_output=True, text=True, cwd=PROJECT_HOME).stdout.split()
+    few_rows, few_mb, many_rows, many_mb = map(int, told)
+    assert (few_rows, many_rows) == (60_000, 400_000)
+    assert many_mb - few_mb < 60
 
 
 def test_an_export_that_falls_leaves_no_file(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
