@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 class TellOperators(BaseNotifier):
     """Mail and Slack; `what` is the sentence for a missed deadline, without one it is a failed task."""
 
-    def __init__(self, what: str = "") -> None:
-        super().__init__()
+    def __init__(self, what: str = "", context: Context | None = None) -> None:
+        super().__init__(context)
         self.what = what
 
     def notify(self, context: Context) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.dags.conftest import Installation, RunOfDag
 
 Run = Callable[..., "RunOfDag"]
+ONE_DAY = ("--from-date", "2026-03-01", "--to-date", "2026-03-01")
 GRAFANA = PROJECT_HOME / "docs" / "grafana" / "restock.json"
 
 
@@ -113,14 +114,35 @@ def test_what_keeps_operators_from_being_told_hides_nothing(
 
 
 def test_a_missed_deadline_is_told_from_the_triggerer(
-    operators: Installation, mailbox: ScriptedSmtpServer, slack: Slack, airflow_database: str
+    operators: Installation,
+    mailbox: ScriptedSmtpServer,
+    slack: Slack,
+    airflow_database: str,
+    load_dags: Callable[[], DagBag],
 ) -> None:
-    from include.orchestration.notify import TellOperators
+    from airflow.cli.cli_parser import get_parser
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import sync_bag_to_db
+    from airflow.models.deadline import Deadline
+    from airflow.triggers.callback import CallbackTrigger
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
 
-    context = {"dag_run": {"dag_id": "dispatch_messages", "dag_run_id": "asset_triggered__7"}}
-    asyncio.run(TellOperators(what="Messages leave slowly.").async_notify(context))  # type: ignore[arg-type]
-    assert "dispatch_messages takes too long" in slack.said[0]
-    assert "asset_triggered__7" in slack.said[0]
+    DagBundlesManager().sync_bundles_to_db()
+    sync_bag_to_db(load_dags(), "dags-folder", None)
+    given = get_parser().parse_args(["backfill", "create", "--dag-id", "catalog_sync__demo", *ONE_DAY])
+    given.func(given)
+    with create_session() as session:
+        deadline = session.scalars(select(Deadline).limit(1)).one()
+        deadline.handle_miss(session)
+        path, kwargs = deadline.callback.data["path"], deadline.callback.data["kwargs"]
+
+    async def run() -> list[str]:
+        return [event.payload["state"] async for event in CallbackTrigger(path, kwargs).run()]
+
+    assert asyncio.run(run())[-1] == "success"
+    assert "catalog_sync__demo takes too long" in slack.said[0]
+    assert "Run: backfill__" in slack.said[0]
     assert len(mailbox.mails) == 1
 
 

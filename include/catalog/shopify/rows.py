@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal
-from urllib.parse import urlencode
 
 import msgspec
 
@@ -138,6 +137,8 @@ def _product_rows(product: ProductWithVariants, mapper: RowMapper) -> Iterator[C
 
 class _Group:
     """A variant's line and those that followed it."""
+
+    __slots__ = ("collections", "ids", "levels", "line", "number")
 
     def __init__(self, line: SweepLine, number: int) -> None:
         self.line = line
@@ -287,7 +288,7 @@ def _groups(product: Product, collections: Sequence[str]) -> tuple[str, ...]:
 def _url(url: str | None, variant_id: str) -> str | None:
     if not url:
         return None
-    return _clean(f"{url}{'&' if '?' in url else '?'}{urlencode({'variant': variant_id})}")
+    return _clean(f"{url}{'&' if '?' in url else '?'}variant={variant_id}")
 
 
 def _image(product: Product) -> str | None:
