@@ -71,6 +71,8 @@ def a_row(variant_id: str, quantity: float | str, location_id: str = "", **chang
 
 
 def _as_variable(value: object) -> str:
+    if value == ():
+        return ""
     if isinstance(value, dict | list | tuple):
         return json.dumps(value)
     return "" if value is None else str(value)

@@ -110,7 +110,7 @@ class Play:
                 raise AssertionError("taken although two rows contradict each other")
             self.model.refused_at = self.world.now
         elif tick.pull == "good":
-            with self._dying("include.services.catalog.wake", tick.crash == "detect"):
+            with self._dying("include.services.changes.wake", tick.crash == "detect"):
                 self.world.sync(*rows, window=window)
             self.world.sync(*rows, window=window)
             self.model.observe(tick.levels, self.world.now)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
@@ -33,6 +35,8 @@ ROWS = st.builds(
     st.booleans(),
     st.booleans(),
     st.booleans(),
+    OPTIONAL,
+    st.sampled_from([None, "2026-03-01T12:00:00Z", "2026-03-01T12:00:00.25+01:00"]),
 )
 STAGED = f"SELECT {', '.join(STAGE_COLUMNS[1:])} FROM staged_row ORDER BY line_number"
 
@@ -60,4 +64,8 @@ def test_a_staged_row_says_what_the_feed_said(world: World, rows: list[CatalogRo
             row.compare_at_price,
         ]
         assert tuple(collections) == row.collections
-        assert rest[7:] == [row.is_published, row.is_tracked, row.continue_selling]
+        assert rest[7:10] == [row.is_published, row.is_tracked, row.continue_selling]
+        assert rest[10:] == [
+            row.inventory_item_id,
+            row.reported_at and datetime.fromisoformat(row.reported_at),
+        ]
