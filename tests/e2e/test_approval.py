@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.test_journeys import Journey, journey, set_variable, wait_for
+from tests.e2e.journey import Journey, set_variable, wait_for
+from tests.e2e.test_journeys import journey, shopify
 
 pytestmark = pytest.mark.e2e
-__all__ = ["journey"]
+__all__ = ["journey", "shopify"]
 
 
 def open_questions(journey: Journey) -> dict[str, dict[str, Any]]:
