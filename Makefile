@@ -45,7 +45,7 @@ lint: $(STAMP)  ## Check style, format, types and the direction of imports.
 	$(BIN)/lint-imports
 
 test: $(STAMP)  ## Run all tests, two at a time; ARGS="-k name" runs some.
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 fuzz: $(STAMP)  ## Play 50,000 random histories against the reference model, send 20,000 requests to the door.
 	$(BIN)/python -m pytest tests/histories --histories 50000 --timeout 0 $(ARGS)

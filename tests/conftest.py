@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from include.db.engine import connect
 from include.db.migrate import migrate
 from include.local.postgres import FAST_UNSAFE_SETTINGS, EmbeddedPostgres
 from tests.builders import World
 
-TESTS = Path(__file__).parent
 _numbers = itertools.count(1)
 
 
@@ -29,13 +30,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class SharedCosts(LoadScopeScheduling):
     """Tests that share something costly stay with one worker: one stack at a time, one metadata database."""
-    for item in items:
-        path = item.path.relative_to(TESTS)
-        shares = path.parts[0] in ("dags", "e2e") and path.name != "test_replay.py"
-        item.add_marker(pytest.mark.xdist_group(path.parts[0] if shares else str(path)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.partition("::")[0])
+        shares = path.parts[1] in ("dags", "e2e") and path.name != "test_replay.py"
+        return path.parts[1] if shares else str(path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> SharedCosts:
+    return SharedCosts(config, log)
 
 
 @pytest.fixture(scope="session")
