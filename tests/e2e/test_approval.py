@@ -43,7 +43,8 @@ def proposal_run(journey: Journey, variant_id: str) -> str:
 def test_large_batches_wait_for_a_person_while_other_variants_go_on(journey: Journey) -> None:
     set_up = {"restock_approval_above": "2", "restock_wait_minutes": "30", "restock_customers_per_unit": "5"}
     journey.write_feed(BIG=0, LARGE=0, SMALL=0)
-    wait_for("the baseline", lambda: journey.value("SELECT count(*) FROM variant_stock") == 3)
+    stocked = "SELECT count(*) FROM variant_stock WHERE shop_id = 'demo'"
+    wait_for("the baseline", lambda: journey.value(stocked) == 3)
     variables = "/api/v2/variables?limit=100"
     wait_for("the Variables", lambda: len(journey.api("GET", variables)["variables"]) > 10)
     for name, value in set_up.items():
