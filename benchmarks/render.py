@@ -12,11 +12,12 @@ from jinja2 import Environment, FileSystemLoader, Template
 
 from benchmarks.framework import register
 from benchmarks.place import NOW
+from include.db.engine import connect
 from include.messaging.address import Mailbox
 from include.messaging.render.library import BUILT_IN_TEMPLATES, built_in_library
 from include.messaging.render.price import price
 from include.messaging.render.web_link import web_link
-from include.services.compose import Composer, _context
+from include.services.compose import MailComposer, _context
 from include.services.links import Links
 from include.services.outbox import Delivery
 
@@ -30,7 +31,7 @@ class Mails:
 
     rows: list[Any]
     contexts: list[dict[str, Any]]
-    composer: Composer
+    composer: MailComposer
     templates: tuple[Template, ...]
 
 
@@ -39,10 +40,18 @@ def _prepare() -> Iterator[Mails]:
     rows = [_row(number) for number in range(MAIL_COUNT)]
     links = Links("secret", MAILBOX.address)
     contexts = [
-        {**_context(row, links.link_for(row.shop_id, row.profile_id)), "locale": "en"} for row in rows
+        {
+            **_context(row),
+            "unsubscribe_url": links.link_for("unsubscribe", row.shop_id, row.profile_id),
+            "cancel_url": links.link_for("cancel", row.shop_id, row.subscription_id),
+            "locale": "en",
+        }
+        for row in rows
     ]
     delivery = Delivery("live", frozenset(), "secret", "bench")
-    mails = Mails(rows, contexts, Composer(delivery, MAILBOX, built_in_library()), _plain_templates())
+    # Only mails of reports would read the database.
+    composer = MailComposer(delivery, MAILBOX, built_in_library(), connect("postgresql+psycopg://"))
+    mails = Mails(rows, contexts, composer, _plain_templates())
     assert "Linen shirt 7 / M" in mails.templates[2].render(mails.contexts[7])
     assert b"Linen shirt 7 / M" in mails.composer.compose(rows[7], NOW).content
     yield mails
@@ -86,7 +95,9 @@ def _row(number: int) -> Any:
         template="back_in_stock",
         variant_id=str(number),
         profile_id=number,
-        email=f"person{number}@example.org",
+        subscription_id=number,
+        purpose="back_in_stock",
+        address=f"person{number}@example.org",
         first_name="Robin",
         last_name=None,
         locale="en",
