@@ -14,10 +14,16 @@ Layers = altair.LayerChart | altair.FacetChart
 MOST_BARS = 15
 MOST_REASONS = 7
 BAR_HEIGHT = 24
-LABEL_WIDTH = 160
+LABEL_WIDTH = 220
 FEW_MOMENTS = 3
 ONE_DAY = timedelta(days=1)
 LONG_SPAN = timedelta(days=8)
+CLOCKS = (
+    (LONG_SPAN, "%-d %b"),
+    (ONE_DAY, "%-d %b %H:%M"),
+    (timedelta(minutes=10), "%H:%M"),
+    (timedelta(0), "%H:%M:%S"),
+)
 FIRST_MESSAGE_BUCKETS = ("under 10 s", "10-30 s", "30-60 s", "1-5 min", "5-15 min", "15-60 min", "over 1 h")
 AGE_BUCKETS = ("under 1 day", "1-7 days", "7-30 days", "30-90 days", "90-365 days", "over 1 year")
 
@@ -122,7 +128,7 @@ def draw_stock(rows: Rows, subtitle: str) -> altair.TopLevelMixin:
         )
         .encode(
             x=x,
-            y=_people_axis("amount:Q", "units in stock", most_units),
+            y=_people_axis("amount:Q", "units in stock", most_units).stack(False),
             tooltip=[moment, _tip("amount", "units")],
         )
         .properties(width=WIDTH, height=130, title=heading(title, subtitle))
@@ -254,7 +260,7 @@ def _name_axis() -> altair.Axis:
 
 
 def _time_axis(span: timedelta = LONG_SPAN) -> altair.Axis:
-    clock = "%-d %b" if span >= LONG_SPAN else "%-d %b %H:%M" if span >= ONE_DAY else "%H:%M"
+    clock = next(form for shortest, form in CLOCKS if span >= shortest)
     return altair.Axis(labelOverlap=True, tickCount=6, grid=False, format=clock)
 
 
@@ -266,7 +272,7 @@ def _tip(field: str, title: str, kind: Literal["quantitative", "nominal"] = "qua
 
 def _as_utc(moment: Any) -> str:
     """The shop's clock as it is, under the name of UTC: no viewer's time zone may move it."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def _words(outcome: str) -> str:

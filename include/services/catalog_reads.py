@@ -9,9 +9,10 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row
 
 from include.db.queries import run_query
-from include.services.catalog_writes import MOST_VARIANTS_OF_ITEM, JobKind
+from include.services.catalog_writes import JobKind
 
 LOWEST_KEY = Decimal("-1e30")
+MOST_VARIANTS_LISTED = 10_000
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def list_variants_of_items(
         "catalog_api.list_variants_of_items",
         shop_id=shop_id,
         product_ids=list(product_ids),
-        most=MOST_VARIANTS_OF_ITEM,
+        most=MOST_VARIANTS_LISTED,
     )
     found: dict[str, list[str]] = {product_id: [] for product_id in product_ids}
     for row in rows:

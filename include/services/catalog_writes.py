@@ -15,7 +15,6 @@ from include.services.live_stock import LiveFacts, apply_totals
 JobKind = Literal[
     "item-create", "item-update", "item-delete", "variant-create", "variant-update", "variant-delete"
 ]
-MOST_VARIANTS_OF_ITEM = 10_000
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def delete_items(
         "catalog_api.list_variants_of_items",
         shop_id=shop_id,
         product_ids=product_ids,
-        most=MOST_VARIANTS_OF_ITEM,
+        most=None,
     )
     _unpublish(connection, shop_id, [row.variant_id for row in variants], now)
     run_query(connection, "catalog_api.delete_items", shop_id=shop_id, product_ids=product_ids, now=now)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 
 import msgspec
 from sqlalchemy import Connection
@@ -18,11 +17,5 @@ def record_order_lines(
     if not lines:
         return 0
     distinct = {(line.order_id, line.line_number): line for line in lines}
-    packed = msgspec.json.encode(list(distinct.values()), enc_hook=_as_text).decode()
+    packed = msgspec.json.encode(list(distinct.values())).decode()
     return run_query(connection, "order.record_lines", shop_id=shop_id, lines=packed, now=now).rowcount
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, Decimal):
-        return str(value)
-    raise NotImplementedError

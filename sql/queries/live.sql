@@ -59,6 +59,10 @@ differing AS (
     SELECT
         given.*,
         known.variant_id IS NULL AS is_new,
+        known.variant_id IS NOT NULL AND given.price IS NOT NULL AND given.price IS DISTINCT FROM known.price
+            AS has_new_price,
+        known.price AS previous_price,
+        known.compare_at_price,
         'is_published' = ANY (given.said) AND given.is_published IS DISTINCT FROM coalesce(known.is_published, true)
             AS has_new_standing,
         coalesce(known.is_tracked, true) AS is_tracked,
@@ -87,6 +91,24 @@ standing AS (
         continue_selling
     FROM differing
     WHERE has_new_standing
+    ORDER BY variant_id
+    ON CONFLICT DO NOTHING
+),
+
+priced AS (
+    INSERT INTO price_change (
+        shop_id, variant_id, observed_at, price, compare_at_price, previous_price, previous_compare_at_price
+    )
+    SELECT
+        :shop_id,
+        variant_id,
+        :observed_at,
+        price,
+        compare_at_price,
+        previous_price,
+        compare_at_price
+    FROM differing
+    WHERE has_new_price
     ORDER BY variant_id
     ON CONFLICT DO NOTHING
 ),

@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from include.services.catalog_writes import CatalogWrite, create_items, delete_items
 from include.services.live_stock import LiveFacts, LiveLevel, LiveOutcome, apply_levels, apply_totals
 from tests.builders import World, a_row
 
@@ -109,6 +110,27 @@ def test_an_unpublished_variant_is_not_announced_and_the_next_pull_decides_again
     assert world.value("SELECT is_open FROM variant_stock") is False
     world.sync(a_row("LAMP", 5))
     assert world.value("SELECT is_open FROM variant_stock") is True
+
+
+def test_a_price_that_is_told_is_recorded_where_it_changes(world: World) -> None:
+    world.sync(a_row("LAMP", 5, price="20"), a_row("VASE", 5, price="8"))
+    for price in ("20", "15", "15"):
+        world.pass_time(minutes=1)
+        tell(world, facts=[LiveFacts("LAMP", price=Decimal(price)), LiveFacts("VASE", title="A vase")])
+    assert world.query("SELECT variant_id, previous_price, price FROM price_change") == [("LAMP", 20, 15)]
+
+
+def test_a_deleted_item_takes_all_its_variants_however_many(world: World) -> None:
+    world.sync(a_row("LAMP", 5))
+    with world.engine.begin() as connection:
+        create_items(connection, "demo", [CatalogWrite("LIGHTS", "$custom", {"title": "Lights"})], world.now)
+        connection.exec_driver_sql(
+            "INSERT INTO variant (shop_id, variant_id, product_id, first_seen_at, changed_at)"
+            " SELECT 'demo', 'V' || n, 'LIGHTS', %(now)s, %(now)s FROM generate_series(1, 10001) AS n",
+            {"now": world.now},
+        )
+        assert delete_items(connection, "demo", [CatalogWrite("LIGHTS", "$custom", {})], world.now) == {}
+    assert world.query("SELECT variant_id FROM variant WHERE is_published") == [("LAMP",)]
 
 
 def test_bundles_follow_their_live_components(world: World) -> None:

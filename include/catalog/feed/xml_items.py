@@ -1,5 +1,6 @@
 """What stands inside the elements of an XML feed, as expat's events tell it, within limits."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 DEEPEST = 32
@@ -90,7 +91,7 @@ class Item:
             self.values[name] = list(texts)
 
 
-class Elements:
+class Elements(ABC):
     """Receives expat's events; raises NotRead where they are more than a feed needs."""
 
     def __init__(self, parser: Any) -> None:
@@ -101,17 +102,17 @@ class Elements:
         parser.CharacterDataHandler = self.text
         parser.EndElementHandler = self.end
 
+    @abstractmethod
     def start(self, name: str, attributes: list[str]) -> None:
         """An element begins; `attributes` are names and values in turn."""
-        raise NotImplementedError
 
+    @abstractmethod
     def text(self, text: str) -> None:
         """Text of the innermost element, or a piece of it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end(self, name: str) -> None:
         """The innermost element ends."""
-        raise NotImplementedError
 
     def enter(self, name: str, attributes: list[str]) -> str:
         """Go down into an element; its name without a prefix."""

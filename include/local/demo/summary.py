@@ -55,7 +55,7 @@ def show_summary(show: Show, settings: Settings, summary: dict[str, Any]) -> Non
             "skipped": skipped or "nobody",
             "still waiting": f"{summary['waiting']:,}",
             "mails": str(var / "mailbox"),
-            "reports": f"{var / 'exports'} ({_list_reports(var / 'exports')})",
+            "reports": f"{var / 'exports' / SHOP_ID} ({_list_reports(var / 'exports' / SHOP_ID)})",
             "charts": f"{summary['charts']} as PNG and SVG in {var / 'exports' / SHOP_ID / 'charts'}",
             "summary": str(var / "summary.json"),
         }

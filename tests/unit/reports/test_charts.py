@@ -136,3 +136,11 @@ def test_the_page_is_the_same_drawing_and_fetches_nothing() -> None:
     assert "<link" not in page
     assert page.count("</script>") == 2
     assert json.dumps(as_spec(chart))[:-1].split('"data"')[0] in page.replace("\\u003c", "<")
+
+
+def test_stock_within_one_second_is_drawn_as_high_as_it_is() -> None:
+    rows = [{"kind": "stock", "at": AT + timedelta(milliseconds=300 * n), "amount": 20} for n in range(6)]
+    spec = as_spec(CHARTS["stock"](rows, SUBTITLE), LIGHT)
+    (area, _) = spec["vconcat"]
+    assert area["encoding"]["y"]["stack"] is False
+    assert len(set(re.findall(r"2026-03-01T08:00:0[^\"]*Z", json.dumps(spec)))) == 6
