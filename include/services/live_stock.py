@@ -79,6 +79,7 @@ def apply_levels(
     given = _columns(shop_id, levels, observed_at)
     sorted_out = run_query(connection, "live.sort_given", **_without(given, "quantities")).one()
     changed = _write(connection, given)
+    run_query(connection, "live.remember_reports", **_without(given, "quantities"))
     run_query(connection, "live.confirm_levels", **_without(given, "quantities"))
     openings = _judge(connection, shop_id, observed_at, now)
     run_query(connection, "live.confirm_variants", **_without(given, "quantities", "location_ids"))

@@ -244,6 +244,21 @@ WHERE
     AND NOT is_open
     AND observed_at < :observed_at;
 
+-- name: remember_reports
+-- These levels were spoken of at this time: an older webhook can't change them (SEMANTICS 2.2).
+INSERT INTO stock_report (shop_id, variant_id, location_id, reported_at)
+SELECT
+    :shop_id,
+    given.variant_id,
+    given.location_id,
+    :observed_at
+FROM unnest(CAST(:variant_ids AS text[]), CAST(:location_ids AS text[])) AS given (variant_id, location_id)
+JOIN variant ON variant.shop_id = :shop_id AND variant.variant_id = given.variant_id
+ORDER BY given.variant_id, given.location_id
+ON CONFLICT (shop_id, variant_id, location_id) DO UPDATE
+    SET reported_at = excluded.reported_at
+    WHERE stock_report.reported_at < excluded.reported_at;
+
 -- name: confirm_levels
 -- What was observed and did not change was seen last now: no older observation overrides it (SEMANTICS 2.2).
 UPDATE stock_level AS level

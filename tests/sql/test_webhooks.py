@@ -7,6 +7,7 @@ import itertools
 import json
 import random
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from include.catalog.shopify.webhooks import is_signed, read_delivery
 from include.domain.webhook import Delivery
 from include.errors import RowRejected
 from include.services.due import read_due_times
+from include.services.live_stock import LiveLevel, apply_levels
 from include.services.webhook_keys import find_key
 from include.services.webhooks import apply_all, apply_batch, keep_deliveries
 from tests.builders import World, a_row
@@ -104,6 +106,19 @@ def test_2_2_whatever_the_order_of_arrival_the_newest_words_stand(stocked, batch
         deliver(stocked, *said[start : start + size])
         stocked.pass_time(seconds=1)
     assert levels(stocked) == {("LAMP", "7"): 0, ("LAMP", "8"): 1, ("VASE", "7"): 9}
+
+
+def test_2_2_an_older_webhook_does_not_move_back_what_the_api_was_told(stocked):
+    older = level(stocked, "11", "7", 9)
+    stocked.pass_time(seconds=5)
+    with stocked.engine.begin() as connection:
+        apply_levels(connection, "demo", [LiveLevel("LAMP", Decimal(2), "7")], stocked.now, stocked.now)
+    stocked.pass_time(seconds=1)
+    deliver(stocked, older)
+    assert levels(stocked)["LAMP", "7"] == 2
+    stocked.pass_time(seconds=9)
+    deliver(stocked, level(stocked, "11", "7", 4))
+    assert levels(stocked)["LAMP", "7"] == 4
 
 
 def test_batches_of_the_same_moment_follow_each_other(stocked):
