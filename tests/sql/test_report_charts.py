@@ -101,7 +101,7 @@ def test_a_short_history_fills_the_chart(world: World) -> None:
     with world.engine.connect() as connection:
         spec = as_spec(draw_chart(connection, "stock", "demo", FIRST_OF_MARCH, world.now))
     first, last = spec["vconcat"][0]["encoding"]["x"]["scale"]["domain"]
-    assert (first[:13], last) == ("2026-03-01T09", "2026-03-01T10:00:00Z")
+    assert (first[:13], last) == ("2026-03-01T09", "2026-03-01T10:00:00.000Z")
 
 
 def test_the_files_of_a_day_are_written_for_each_shop_and_removed_when_old(
