@@ -19,13 +19,18 @@ def delivery_show() -> None:
     from include.services.outbox import read_delivery
 
     with open_database() as engine:
-        console.print(read_delivery(engine).mode)
+        known = read_delivery(engine)
+    allowed = f": {', '.join(sorted(known.allow_list)) or 'nobody'}" if known.mode == "allow_list" else ""
+    console.print(known.mode + allowed)
 
 
 @delivery.command("set")
 def delivery_set(
     mode: Annotated[str, typer.Argument(help="live, allow_list or record_only.")],
-    allow: Annotated[list[str] | None, typer.Option(help="An address or a domain, for allow_list.")] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="An address, a domain or a phone number, for allow_list; repeatable."),
+    ] = None,
 ) -> None:
     """Set it, for this very database: a copy of it records only."""
     from include.services.outbox import set_delivery
@@ -36,7 +41,12 @@ def delivery_set(
         )
     with open_database() as engine:
         set_delivery(engine, mode, allow or [])
-    console.print(f"Delivery is {mode}.")
+    nobody = (
+        ", and nobody is on it: name addresses or domains with --allow"
+        if mode == "allow_list" and not allow
+        else ""
+    )
+    console.print(f"Delivery is {mode}{nobody}.")
 
 
 @channels.command("list")

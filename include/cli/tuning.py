@@ -131,9 +131,9 @@ def tune(
     )
     comparison = _walk(orders, shop, options)
     console.print(comparison.as_table())
-    console.print(comparison.verdict(), markup=False)
+    console.print(comparison.verdict())
     if shop is not None:
-        console.print(OF_A_SHOP, markup=False)
+        console.print(OF_A_SHOP)
     if csv is not None:
         comparison.write_csv(csv)
     if chart is not None:

@@ -9,11 +9,13 @@ from sqlalchemy import Engine, Row
 from include.db.queries import run_query
 from include.errors import NotFound
 from include.services.late import find_summary
+from include.services.shops import require_shop
 
 
 def list_snapshots(engine: Engine, shop_id: str, most: int = 20) -> Sequence[Row[Any]]:
-    """The newest snapshots of a shop."""
+    """The newest snapshots of a shop; raises NotFound."""
     with engine.connect() as connection:
+        require_shop(connection, shop_id)
         return run_query(connection, "snapshot.list_snapshots", shop_id=shop_id, row_limit=most).all()
 
 
