@@ -134,3 +134,8 @@ def test_a_folder_that_can_not_be_written_is_one_line(
         main()
     said = capsys.readouterr().err
     assert said.startswith("restock: ") and "Not a directory" in said and said.count("\n") == 1
+
+
+def test_a_refused_pull_is_not_accepted_without_a_reason(asked: World) -> None:
+    blank = run("snapshots accept 1 --shop demo --reason", " ").exception
+    assert isinstance(blank, ConfigurationError) and "A reason is needed" in str(blank)
