@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from include.cli.parts import LARGEST_ID, console, open_database, present
+from include.cli.parts import LARGEST_ID, console, open_database, present, print_whole
 from include.errors import ConfigurationError
 
 Shop = Annotated[
@@ -90,5 +90,5 @@ def simulate(
             f"{batch.first_place}-{batch.first_place + count - 1}",
             " ".join(map(str, ids[:3])) + (f" ... {ids[-1]}" if count > 3 else ""),
         )
-    console.print(table)
+    print_whole(table)
     console.print(f"It ends: {result.end}. {result.still_waiting} keep waiting.")

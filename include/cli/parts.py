@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
@@ -21,7 +23,15 @@ if TYPE_CHECKING:
 ShopId = Annotated[str, typer.Option("--shop", help="The shop's id in dags/config/shops.yaml.")]
 Most = Annotated[int, typer.Option("--most", min=1, max=100_000, help="Lines shown at most.")]
 LARGEST_ID = 2**63 - 1
+WIDEST = 1_000
 console = Console(soft_wrap=True, highlight=False, emoji=False, markup=False)
+
+
+def print_whole(table: Table) -> None:
+    """Print a table of figures as wide as it is: a terminal may wrap its lines, but no digit is cut off."""
+    wide = Console(width=WIDEST, markup=False, highlight=False, emoji=False)
+    measured = Measurement.get(wide, wide.options, table).maximum
+    Console(width=measured, markup=False, highlight=False, emoji=False).print(table)
 
 
 def command_group(purpose: str) -> typer.Typer:

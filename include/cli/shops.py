@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from include.cli.parts import Most, command_group, console, open_database, open_store, present
+from include.cli.parts import Most, command_group, console, open_database, open_store, present, print_whole
 from include.settings import load_settings
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def sync(
         news = "back in stock" if row.is_restock else ""
         table.add_row(row.variant_id, row.title or "", row.location_id, before, f"{row.quantity:f}", news)
     if story.changes:
-        console.print(table)
+        print_whole(table)
 
 
 def _open_shop(shop_id: str, config: Path | None, uri: str | None) -> tuple["Shop", "Connector"]:

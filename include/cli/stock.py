@@ -8,7 +8,16 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from include.cli.parts import Most, ShopId, command_group, console, name_and_value, open_database, present
+from include.cli.parts import (
+    Most,
+    ShopId,
+    command_group,
+    console,
+    name_and_value,
+    open_database,
+    present,
+    print_whole,
+)
 from include.domain.shop import Shop
 from include.settings import load_settings
 
@@ -47,7 +56,7 @@ def snapshots_list(shop: ShopId, most: Most = 20) -> None:
             row.state,
             *("" if count is None else str(count) for count in counts),
         )
-    console.print(table)
+    print_whole(table)
     for row in listed:
         if row.reason:
             console.print(f"{row.snapshot_id}, window {row.window_key}: {row.reason}")
