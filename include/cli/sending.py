@@ -91,14 +91,18 @@ def channels_resume(channel: Annotated[str, typer.Argument(help="EMAIL or SMS.")
 @messages.command("doubts")
 def messages_doubts() -> None:
     """What waits for a decision: its step is manual, restock_on_doubt is 'hold', or it was in doubt again and again."""
+    from include.messaging.message_id import derive_message_id
     from include.services.doubts import list_doubts
+    from include.services.outbox import read_delivery
 
     with open_database() as engine:
-        held = list_doubts(engine)
+        held, identity = list_doubts(engine), read_delivery(engine).identity
     for row in held:
+        known = derive_message_id(f"{row.shop_id}/{row.message_key}", "", identity).strip("<@>")
         console.print(
             f"{row.message_id}  {row.shop_id}  {row.channel}  {row.template}  {row.message_key}  "
             f"{'to be reviewed' if row.reason == 'manual' else 'in doubt'} since {row.held_at:%Y-%m-%d %H:%M}Z"
+            + (f"  Message-ID {known}" if row.channel == "EMAIL" and row.reason != "manual" else "")
         )
     console.print(
         f"{len(held)} {'waits' if len(held) == 1 else 'wait'} for a decision: "

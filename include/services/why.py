@@ -141,6 +141,8 @@ def _explain(row: Row[Any]) -> str:
 def _message(row: Row[Any]) -> str:
     if row.message_state is None:
         return "about to be queued"
+    if row.message_state == "held":
+        return f"held until a person decides ({row.message_reason}; see `restock messages doubts`)"
     waits_for = (
         f" (waits: {row.message_reason}, looked at again {_at(row.message_due_at)})"
         if row.message_reason
