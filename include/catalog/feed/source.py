@@ -106,8 +106,7 @@ def _access(shop: Shop, connection: ShopConnection | None) -> Access:
         )
     if name := connection.extra.get("header_name"):
         headers = {**headers, str(name): str(connection.extra.get("header_secret") or "")}
-    place = f"Airflow Connection {connection.conn_id!r}"
-    return Access(place, connection.login, connection.password, headers)
+    return Access(connection.place, connection.login, connection.password, headers)
 
 
 def _path_of(url: str, home: Path) -> Path:
