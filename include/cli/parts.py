@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 from sqlalchemy import Engine
 
 from include.db.engine import connect
@@ -14,7 +15,17 @@ from include.db.migrate import check_schema
 from include.settings import Settings, load_settings
 
 ShopId = Annotated[str, typer.Option("--shop", help="The shop's id in dags/config/shops.yaml.")]
-console = Console(soft_wrap=True, highlight=False, emoji=False)
+
+
+class _Terminal(Console):
+    """Prints what shops wrote as text: it commands neither the terminal nor rich's markup."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        shown = "".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in text)
+        return super().render_str(shown, **{**options, "markup": False})
+
+
+console = _Terminal(soft_wrap=True, highlight=False, emoji=False)
 
 
 def command_group(purpose: str) -> typer.Typer:

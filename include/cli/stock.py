@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from include.cli.parts import ShopId, command_group, console, name_and_value, open_database, present
 from include.domain.shop import Shop
@@ -36,23 +35,19 @@ def snapshots_list(shop: ShopId, most: int = 20) -> None:
     """The newest snapshots of a shop."""
     from include.services.snapshots import list_snapshots
 
-    table = Table(
-        "id", "observed at", "state", "rows", "refused rows", "changed", "restocks", "window", "reason"
-    )
     with open_database() as engine:
         for row in list_snapshots(engine, shop, most):
-            table.add_row(
-                str(row.snapshot_id),
-                row.observed_at.strftime("%Y-%m-%d %H:%M:%S"),
-                row.state,
-                str(row.row_count),
-                str(row.reject_count),
-                str(row.changed_count if row.changed_count is not None else ""),
-                str(row.event_count if row.event_count is not None else ""),
-                row.window_key,
-                row.reason or "",
-            )
-    console.print(table)
+            figures = {
+                "rows": row.row_count,
+                "refused rows": row.reject_count,
+                "changed": row.changed_count,
+                "restocks": row.event_count,
+                "window": row.window_key,
+            }
+            told = ", ".join(f"{name} {value}" for name, value in figures.items() if value is not None)
+            console.print(f"{row.snapshot_id}  {row.observed_at:%Y-%m-%d %H:%M:%S}  {row.state}  {told}")
+            if row.reason:
+                console.print(f"    {row.reason}")
 
 
 @snapshots.command("accept")
@@ -103,7 +98,7 @@ def feed_check(
 ) -> None:
     """Say what a load would do with a feed: accept it, take its good rows, or refuse it (exit code 1)."""
     from include.domain.rules import parse_rule_set
-    from include.services.feed_check import check_feed, feed_to_check
+    from include.services.feed_check import check_address, feed_to_check
 
     known = _shop_of_file(shop) if shop else None
     settings = {
@@ -115,7 +110,7 @@ def feed_check(
     }
     before = feed_to_check(baseline, settings, known) if baseline else None
     rules = parse_rule_set(name_and_value("--rule", rule))
-    verdict = check_feed(feed_to_check(address, settings, known), before, rules, present(), Path.cwd())
+    verdict = check_address(address, settings, known, before, rules, present(), Path.cwd())
     if as_json:
         typer.echo(json.dumps(verdict.as_json(), indent=2))
     else:

@@ -110,4 +110,6 @@ def _access(shop: Shop, connection: ShopConnection | None) -> Access:
 
 
 def _path_of(url: str, home: Path) -> Path:
-    return home / (unquote(url.removeprefix("file://")) if url.startswith("file://") else url)
+    if not url.startswith("file://"):
+        return home / url
+    return home / unquote(url.removeprefix("file://").removeprefix("localhost"))

@@ -177,7 +177,8 @@ class BulkSweep:
         expected = operation.file_size
         if expected is not None and str(part.byte_count) != expected:
             raise TemporaryError(
-                f"{place} has {part.byte_count} bytes, where Shopify says {expected[:40]}. Trying again fetches it anew."
+                f"{place} has {part.byte_count} bytes, where Shopify says {expected[:40]}. Trying again fetches "
+                "it anew."
             )
 
     def _start_anew(self, operation: Operation, gone: RestockError) -> RestockError:
@@ -188,7 +189,9 @@ class BulkSweep:
                 f"shop {self._shop_id!r}: the result of {operation.id} can't be fetched ({why}), as those of "
                 f"{MOST_ATTEMPTS - 1} before it for this window. Nothing of them is used; the next window starts anew."
             )
-        return self._not_ready(f"the result of {operation.id} is gone, and is prepared again", self._submit().id)
+        return self._not_ready(
+            f"the result of {operation.id} is gone, and is prepared again", self._submit().id
+        )
 
 
 def find_operation(client: ShopifyClient, operation_id: str) -> Operation | None:

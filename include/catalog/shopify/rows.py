@@ -283,7 +283,9 @@ def _stocked(
 def check_quantity(quantity: int) -> None:
     """Raise RowRejected for more, or less, than any shop has."""
     if abs(quantity) > LARGEST_QUANTITY:
-        raise RowRejected(f"a quantity of {str(quantity)[:40]} is absurd; at most {LARGEST_QUANTITY:,} is believed")
+        raise RowRejected(
+            f"a quantity of {str(quantity)[:40]} is absurd; at most {LARGEST_QUANTITY:,} is believed"
+        )
 
 
 def _check_moment(at: str | None) -> None:

@@ -84,7 +84,7 @@ def test_a_result_whose_new_address_expired_too_is_prepared_again(shop, shopify)
 
 def test_results_that_can_never_be_fetched_end_the_window(shop, shopify):
     expire_all(shopify, also_of_the_next=True)
-    with pytest.raises(ConfigurationError, match="403 Forbidden.*as those of 2 before it") as caught:
+    with pytest.raises(ConfigurationError, match=r"403 Forbidden.*as those of 2 before it") as caught:
         shop.sweep()
     assert "canary" not in str(caught.value)
     assert len(shopify.operations) == 3
@@ -119,7 +119,7 @@ def test_a_time_of_creation_that_is_none_is_a_changed_api(shop, shopify):
     with pytest.raises(NotReady):
         shop.pull()
     shopify.operations[0].status, shopify.operations[0].created_at = "COMPLETED", "2026-03-01T99:00:00Z"
-    with pytest.raises(ConfigurationError, match="which is no time. Has the API version changed"):
+    with pytest.raises(ConfigurationError, match=r"which is no time. Has the API version changed"):
         shop.pull()
 
 
