@@ -18,6 +18,7 @@ TOPIC = "x-shopify-topic"
 WEBHOOK_ID = "x-shopify-webhook-id"
 TRIGGERED_AT = "x-shopify-triggered-at"
 LONGEST_ID = 100
+PRIVACY_TOPICS = ("customers/redact", "customers/data_request", "shop/redact")
 
 Body = TypeVar("Body")
 
@@ -74,6 +75,8 @@ def read_delivery(headers: Mapping[str, str], body: bytes, now: datetime) -> Del
     topic, webhook_id = headers.get(TOPIC, ""), headers.get(WEBHOOK_ID, "")
     if not topic or not 0 < len(webhook_id) <= LONGEST_ID or not webhook_id.isprintable():
         raise RowRejected(f"a webhook needs the headers {TOPIC} and {WEBHOOK_ID}")
+    if topic in PRIVACY_TOPICS:
+        raise RowRejected(f"{topic} belongs to /privacy/shopify/<shop>; here nobody would obey it")
     read = _READERS.get(topic)
     try:
         said, updated_at = read(body) if read else ({}, None)
