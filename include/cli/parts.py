@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
@@ -24,14 +25,24 @@ ShopId = Annotated[str, typer.Option("--shop", help="The shop's id in dags/confi
 Most = Annotated[int, typer.Option("--most", min=1, max=100_000, help="Lines shown at most.")]
 LARGEST_ID = 2**63 - 1
 WIDEST = 1_000
-console = Console(soft_wrap=True, highlight=False, emoji=False, markup=False)
+
+
+class _Terminal(Console):
+    """Prints what shops wrote as text: it commands neither the terminal nor rich's markup."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        shown = "".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in text)
+        return super().render_str(shown, **{**options, "markup": False})
+
+
+console = _Terminal(soft_wrap=True, highlight=False, emoji=False)
 
 
 def print_whole(table: Table) -> None:
     """Print a table of figures as wide as it is: a terminal may wrap its lines, but no digit is cut off."""
-    wide = Console(width=WIDEST, markup=False, highlight=False, emoji=False)
+    wide = _Terminal(width=WIDEST, highlight=False, emoji=False)
     measured = Measurement.get(wide, wide.options, table).maximum
-    Console(width=measured, markup=False, highlight=False, emoji=False).print(table)
+    _Terminal(width=measured, highlight=False, emoji=False).print(table)
 
 
 def command_group(purpose: str) -> typer.Typer:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from include.cli.parts import (
     Most,
@@ -16,7 +15,6 @@ from include.cli.parts import (
     name_and_value,
     open_database,
     present,
-    print_whole,
 )
 from include.domain.shop import Shop
 from include.settings import load_settings
@@ -45,21 +43,19 @@ def snapshots_list(shop: ShopId, most: Most = 20) -> None:
     """The newest snapshots of a shop."""
     from include.services.snapshots import list_snapshots
 
-    table = Table("id", "observed at", "state", "rows", "refused", "changed", "restocks")
     with open_database() as engine:
-        listed = list_snapshots(engine, shop, most)
-    for row in listed:
-        counts = (row.row_count, row.reject_count, row.changed_count, row.event_count)
-        table.add_row(
-            str(row.snapshot_id),
-            row.observed_at.strftime("%Y-%m-%d %H:%M:%S"),
-            row.state,
-            *("" if count is None else str(count) for count in counts),
-        )
-    print_whole(table)
-    for row in listed:
-        if row.reason:
-            console.print(f"{row.snapshot_id}, window {row.window_key}: {row.reason}")
+        for row in list_snapshots(engine, shop, most):
+            figures = {
+                "rows": row.row_count,
+                "refused rows": row.reject_count,
+                "changed": row.changed_count,
+                "restocks": row.event_count,
+                "window": row.window_key,
+            }
+            told = ", ".join(f"{name} {value}" for name, value in figures.items() if value is not None)
+            console.print(f"{row.snapshot_id}  {row.observed_at:%Y-%m-%d %H:%M:%S}  {row.state}  {told}")
+            if row.reason:
+                console.print(f"    {row.reason}")
 
 
 @snapshots.command("accept")
@@ -110,7 +106,7 @@ def feed_check(
 ) -> None:
     """Say what a load would do with a feed: accept it, take its good rows, or refuse it (exit code 1)."""
     from include.domain.rules import parse_rule_set
-    from include.services.feed_check import check_feed, feed_to_check
+    from include.services.feed_check import check_address, feed_to_check
 
     known = _shop_of_file(shop) if shop else None
     settings = {
@@ -122,7 +118,7 @@ def feed_check(
     }
     before = feed_to_check(baseline, settings, known) if baseline else None
     rules = parse_rule_set(name_and_value("--rule", rule))
-    verdict = check_feed(feed_to_check(address, settings, known), before, rules, present(), Path.cwd())
+    verdict = check_address(address, settings, known, before, rules, present(), Path.cwd())
     if as_json:
         typer.echo(json.dumps(verdict.as_json(), indent=2))
     else:
