@@ -1,7 +1,7 @@
 """The charts of the reports, drawn once as Vega-Lite (SEMANTICS 9.2): from a few rows to a drawing, no database."""
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any, Literal
 
 import altair
@@ -16,6 +16,7 @@ MOST_REASONS = 7
 BAR_HEIGHT = 24
 LABEL_WIDTH = 220
 FEW_MOMENTS = 3
+MOST_LABELS = 7
 ONE_DAY = timedelta(days=1)
 LONG_SPAN = timedelta(days=8)
 CLOCKS = (
@@ -208,7 +209,10 @@ def _by_day(rows: Rows) -> altair.Chart:
         .mark_bar()
         .encode(
             x=altair.X(
-                "utcyearmonthdate(day):T", title="day", axis=_time_axis(), scale=altair.Scale(type="utc")
+                "utcyearmonthdate(day):T",
+                title="day",
+                axis=_day_axis({day for day, _ in counted}),
+                scale=altair.Scale(type="utc"),
             ),
             y=_people_axis("messages:Q", "messages per day"),
             color=altair.Color(
@@ -262,6 +266,14 @@ def _name_axis() -> altair.Axis:
 def _time_axis(span: timedelta = LONG_SPAN) -> altair.Axis:
     clock = next(form for shortest, form in CLOCKS if span >= shortest)
     return altair.Axis(labelOverlap=True, tickCount=6, grid=False, format=clock)
+
+
+def _day_axis(days: Collection[str]) -> altair.Axis:
+    """A label per day at most: none stands twice."""
+    ordinals = [date.fromisoformat(day).toordinal() for day in days]
+    step = max(1, round((max(ordinals) - min(ordinals)) / MOST_LABELS)) if ordinals else 1
+    marks = altair.TimeIntervalStep(interval="day", step=step)
+    return altair.Axis(labelOverlap=True, tickCount=marks, grid=False, format="%-d %b")
 
 
 def _tip(field: str, title: str, kind: Literal["quantitative", "nominal"] = "quantitative") -> altair.Tooltip:

@@ -144,3 +144,14 @@ def test_stock_within_one_second_is_drawn_as_high_as_it_is() -> None:
     (area, _) = spec["vconcat"]
     assert area["encoding"]["y"]["stack"] is False
     assert len(set(re.findall(r"2026-03-01T08:00:0[^\"]*Z", json.dumps(spec)))) == 6
+
+
+@pytest.mark.parametrize("days", [2, 3, 7, 31])
+def test_no_day_stands_twice_on_the_axis_of_days(days: int) -> None:
+    rows = [
+        {"report_on": date(2026, 3, 7) + timedelta(days=number), "outcome": "sent", "message_count": 5}
+        for number in range(days)
+    ]
+    labels = re.findall(r">(\d+ [A-Z][a-z]{2})<", as_svg(CHARTS["outcomes"](rows, SUBTITLE)))
+    assert 2 <= len(labels) <= 10
+    assert len(labels) == len(set(labels))
