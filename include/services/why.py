@@ -1,5 +1,6 @@
 """Why a request, a person, a variant or a batch stands where it stands: a sentence and its numbers (SEMANTICS 4.8)."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -69,11 +70,19 @@ def explain_variant(engine: Engine, shop_id: str, variant_id: str) -> Explanatio
         row = run_query(
             connection, "why.explain_variant", shop_id=shop_id, variant_id=variant_id
         ).one_or_none()
+        waiting = run_query(
+            connection, "why.count_waiting", shop_id=shop_id, variant_id=variant_id
+        ).scalar_one()
     if row is None:
-        raise NotFound(f"Nothing is known of the stock of variant '{variant_id}' in shop '{shop_id}'.")
+        if not waiting:
+            raise NotFound(f"Nothing is known of the stock of variant '{variant_id}' in shop '{shop_id}'.")
+        return Explanation(
+            f"Variant '{variant_id}' is in no catalog yet, and {waiting} wait: they join when one knows it.",
+            {"shop_id": shop_id, "variant_id": variant_id, "waiting_count": waiting},
+        )
     per_unit = row.rules.get("customers_per_unit", "all")
     sentence = (
-        f"Variant '{variant_id}' has {row.units} units, {row.waiting_count} wait and {row.in_flight_count} are "
+        f"Variant '{variant_id}' has {_counted(row)} units, {row.waiting_count} wait and {row.in_flight_count} are "
         f"released but not told yet; {_variant_state(row)}. Rules: from {row.rules.get('min_inventory', 1)} units, "
         f"{per_unit} per unit{_origins(row.rule_origins)}."
     )
@@ -162,11 +171,13 @@ def _waiting(row: Row[Any]) -> str:
         return "no variant of it is in stock for which this person did not ask by name and may be told now"
     if not row.is_known_variant:
         return "no catalog knows this variant yet"
+    if row.units is None:
+        return "its stock is not known yet"
     if not row.is_open or row.hold_reason == "closed":
         again = (
             " after it sold out again before the message left" if row.reason == "out_of_stock_again" else ""
         )
-        return f"{row.units} units are in stock, {row.guard_reason or 'too few to tell anyone'}{again}"
+        return f"{_counted(row)} units are in stock, {row.guard_reason or _too_few(row)}{again}"
     if row.restock_after is not None and (row.restocked_at is None or row.restocked_at <= row.restock_after):
         return f"it asked for the next restock after {_at(row.restock_after)}, and none has come since{_guarded(row)}"
     if row.not_before is not None and (row.next_check_at is None or row.not_before >= row.next_check_at):
@@ -218,9 +229,26 @@ def _left_out(row: Row[Any]) -> str:
     return f"; {' and '.join(said)}" if said else ""
 
 
+def _counted(row: Row[Any]) -> int:
+    """What the shop has, also where none of it may be announced."""
+    return math.floor(row.available) if row.units < 1 <= row.available else int(row.units)
+
+
+def _too_few(row: Row[Any]) -> str:
+    """Why nobody is told of what there is (SEMANTICS 1.3, 1.4)."""
+    if row.is_published is False:
+        return "and the shop does not offer it any more"
+    if row.is_tracked is False:
+        return "and the shop does not count them, so it never comes back"
+    if row.units < 1 <= row.available:
+        return "and it is sold on when out of stock, which the rule oversell never announces"
+    return "too few to tell anyone"
+
+
 def _variant_state(row: Row[Any]) -> str:
     if not row.is_open or row.units < row.rules.get("min_inventory", 1):
-        return "that is too few to tell anyone"
+        reason = _too_few(row)
+        return f"that is {reason}" if reason.startswith("too") else reason.removeprefix("and ")
     held = HOLDS.get(row.hold_reason or "", "nothing holds it back")
     return f"{held}; next look at {_at(row.next_check_at)}" if row.next_check_at else held
 

@@ -15,6 +15,9 @@ SELECT
     subscription.ended_at,
     subscription.passed_batch_id,
     variant.variant_id IS NOT NULL AS is_known_variant,
+    variant.is_published,
+    variant.is_tracked,
+    stock.available,
     stock.units,
     stock.is_open,
     stock.restocked_at,
@@ -186,6 +189,8 @@ SELECT
     stock.shop_id,
     stock.variant_id,
     variant.title,
+    variant.is_published,
+    variant.is_tracked,
     stock.available,
     stock.units,
     stock.is_open,
@@ -231,6 +236,12 @@ LEFT JOIN LATERAL effective_rules(
     in_force.rule_set_id, stock.shop_id, stock.variant_id, variant.product_id, variant.collections
 ) AS effective ON true
 WHERE stock.shop_id = :shop_id AND stock.variant_id = :variant_id;
+
+-- name: count_waiting
+-- Who waits for a variant, whether a catalog knows it or not.
+SELECT count(*) AS waiting_count
+FROM subscription
+WHERE shop_id = :shop_id AND variant_id = :variant_id AND state = 'waiting';
 
 -- name: explain_batch
 -- Everything that decided a batch (SEMANTICS 4.8).

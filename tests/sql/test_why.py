@@ -132,3 +132,33 @@ def test_a_message_behind_a_paused_channel_says_so(world: World) -> None:
     assert "its message is queued;" in why(world)
     pause_channel(world.engine, "EMAIL", "a wrong price in the feed", world.now)
     assert "its message is queued (waits: channel_paused" in why(world)
+
+
+@pytest.mark.parametrize(
+    ("facts", "reason"),
+    [
+        ({"is_published": False}, "the shop does not offer it any more"),
+        ({"is_tracked": False}, "the shop does not count them, so it never comes back"),
+        (
+            {"continue_selling": True},
+            "it is sold on when out of stock, which the rule oversell never announces",
+        ),
+    ],
+)
+def test_stock_that_is_not_announced_says_why(world: World, facts: dict[str, bool], reason: str) -> None:
+    world.set_rules(oversell="always_in_stock")
+    world.sync(a_row("LAMP", 5, **facts))
+    world.ask("a@example.org", "LAMP")
+    assert why(world) == f"Request 1 for variant 'LAMP' waits at place 1: 5 units are in stock, and {reason}."
+    of_variant = explain_variant(world.engine, "demo", "LAMP").sentence
+    assert of_variant.startswith("Variant 'LAMP' has 5 units, 1 wait and 0 are released but not told yet; ")
+    assert reason in of_variant
+
+
+def test_a_variant_that_no_catalog_knows_says_who_waits_for_it(world: World) -> None:
+    world.ask("a@example.org", "LAMP")
+    assert explain_variant(world.engine, "demo", "LAMP").sentence == (
+        "Variant 'LAMP' is in no catalog yet, and 1 wait: they join when one knows it."
+    )
+    with pytest.raises(NotFound, match="Nothing is known"):
+        explain_variant(world.engine, "demo", "VASE")
