@@ -91,7 +91,7 @@ class RuleSet(VariantRules):
     )
     max_backdate_minutes: float = rule(
         0.0,
-        "a number of minutes from 0",
+        "a number of minutes from 0 to 525600",
         "A feed that is dated earlier than the last complete one by more minutes is refused.",
         ge=0,
         le=525_600,
@@ -100,11 +100,15 @@ class RuleSet(VariantRules):
         Annotated[float, Field(gt=0, le=525_600)] | None, BeforeValidator(none_if_empty)
     ] = rule(
         None,
-        "empty (two intervals of the shop, at least an hour) or a number of minutes above 0",
+        "empty (two intervals of the shop, at least an hour) or a number of minutes above 0, up to 525600",
         "Older observations of stock tell nobody; max_stock_age in shops.yaml goes before. Holds from the next pull.",
     )
     max_alerts_per_day: int = rule(
-        20, "a whole number from 1", "Alerts that one address gets in 24 hours at most.", ge=1, le=10_000
+        20,
+        "a whole number from 1 to 10000",
+        "Alerts that one address gets in 24 hours at most.",
+        ge=1,
+        le=10_000,
     )
     in_stock_request: Literal["notify", "next_restock", "reject"] = rule(
         "notify",
@@ -148,7 +152,7 @@ class RuleSet(VariantRules):
     )
     email_per_second: Annotated[Rate | None, BeforeValidator(none_if_empty)] = rule(
         None,
-        "empty (no limit) or a number of mails per second above 0, fractions included",
+        "empty (no limit) or a number of mails per second above 0, up to 1000000, fractions included",
         "E-mails that leave per second at most, by all lanes of all machines together.",
     )
     email_per_domain: Annotated[dict[Domain, Rate], BeforeValidator(_read_json)] = rule(
@@ -158,7 +162,7 @@ class RuleSet(VariantRules):
     )
     sms_per_second: Annotated[Rate | None, BeforeValidator(none_if_empty)] = rule(
         None,
-        "empty (no limit) or a number of SMS per second above 0, fractions included",
+        "empty (no limit) or a number of SMS per second above 0, up to 1000000, fractions included",
         "SMS that leave per second at most, by all lanes of all machines together.",
     )
     quiet_hours_sms: QuietSpan = rule(
@@ -189,7 +193,7 @@ class RuleSet(VariantRules):
     )
     frequency_cap: Annotated[Count | None, BeforeValidator(none_if_empty)] = rule(
         None,
-        "empty (no cap) or a whole number from 1",
+        "empty (no cap) or a whole number from 1 to 10000",
         "Messages that a person gets at most over all flows and channels; transactional ones do not count.",
     )
     frequency_cap_days: float = rule(

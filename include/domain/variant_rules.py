@@ -47,7 +47,7 @@ class VariantRules(BaseModel):
     )
     wait_minutes: float = rule(
         60.0,
-        "a number of minutes above 0, fractions included",
+        "a number of minutes above 0, up to 525600, fractions included",
         "Minutes between two batches of one variant; stock is read again when they end.",
         gt=0,
         le=525_600,
@@ -59,7 +59,11 @@ class VariantRules(BaseModel):
         1, "a whole number from 1 to 100", "Observations in a row that must show the restock.", ge=1, le=100
     )
     min_out_minutes: float = rule(
-        0.0, "a number of minutes from 0", "A shorter time out of stock is no restock.", ge=0, le=525_600
+        0.0,
+        "a number of minutes from 0 to 525600",
+        "A shorter time out of stock is no restock.",
+        ge=0,
+        le=525_600,
     )
     ordering: Literal["oldest", "newest", "vip_first", "lottery"] = rule(
         "oldest",
@@ -88,7 +92,7 @@ class VariantRules(BaseModel):
     )
     subtract_invited_hours: float = rule(
         0.0,
-        "a number of hours from 0",
+        "a number of hours from 0 to 8784",
         "People told in these last hours who have not bought since still count against the stock; 0: nobody does.",
         ge=0,
         le=8_784,
@@ -102,7 +106,7 @@ class VariantRules(BaseModel):
     )
     approval_hours: float = rule(
         24.0,
-        "a number of hours above 0, fractions included",
+        "a number of hours above 0, up to 8784, fractions included",
         "How long a batch waits for approval; then nobody is told until the wait has passed.",
         gt=0,
         le=8_784,

@@ -52,3 +52,20 @@ def test_fractions_of_a_minute_are_allowed() -> None:
 def test_a_variable_that_is_no_rule_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match="restock_min_inventry"):
         parse_rule_set({"restock_min_inventry": "3"})
+
+
+def upper_limits() -> list[tuple[str, str]]:
+    """Every number that a Variable may not exceed, but for those that nobody would."""
+    found = []
+    for name, schema in RuleSet.model_json_schema()["properties"].items():
+        for form in (schema, *schema.get("anyOf", ())):
+            if 100 < form.get("maximum", 0) <= 10**6:
+                found.append((name, f"{form['maximum']:.0f}"))
+    return found
+
+
+@pytest.mark.parametrize(("field", "most"), upper_limits())
+def test_what_is_allowed_names_the_largest_number(field: str, most: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_rule_set({f"restock_{field}": f"{most}1"})
+    assert most in str(caught.value).partition("Allowed is ")[2]
