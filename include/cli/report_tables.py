@@ -58,7 +58,8 @@ def reports_export(
     ] = False,
 ) -> None:
     """Write reports as files with a manifest each; yesterday's without days."""
-    from include.services.report_export import ExportOptions, export_report, require_format
+    from include.reports.definition import find_report
+    from include.services.report_export import ExportOptions, export_report, is_past_for, require_format
     from include.services.report_plan import list_report_shops
 
     days, now = _days(first, last), present()
@@ -70,6 +71,9 @@ def reports_export(
         for shop in list_report_shops(engine, now, shop_id):
             span = days or _yesterday(shop, now)
             for known in _names(name):
+                if is_past_for(find_report(known), shop, span[1], now):
+                    console.print(f"{known}: it knows the present only, nothing is written of {span[1]}")
+                    continue
                 written = export_report(engine, shop, known, *span, root, now, options)
                 console.print(f"{root / shop.shop_id / written.file}: rows {written.row_count:,}")
 

@@ -69,7 +69,7 @@ def export_interval(
     counts = {"files": 0, "exported_rows": 0}
     for shop in list_report_shops(engine, now):
         first_on, last_on = ended_days(start, end, shop.zone)
-        if first_on > last_on or (report.is_of_present and last_on < now.astimezone(shop.zone).date() - DAY):
+        if first_on > last_on or is_past_for(report, shop, last_on, now):
             continue
         manifest = export_report(engine, shop, name, first_on, last_on, root, now, options)
         counts["files"] += 1
@@ -116,6 +116,11 @@ def export_report(
     with _open(folder, stem + MANIFEST) as stream:
         stream.write(manifest.encode())
     return manifest
+
+
+def is_past_for(report: Report, shop: ReportShop, last_on: date, now: datetime) -> bool:
+    """Whether a report that knows the present only can say nothing of days that are over since before yesterday."""
+    return report.is_of_present and last_on < now.astimezone(shop.zone).date() - DAY
 
 
 def list_exports(root: StorePath, shop_id: str) -> list[Manifest]:

@@ -62,3 +62,12 @@ def test_what_can_not_be_meant_is_told(
     result = run(*words)
     assert isinstance(result.exception, error)
     assert says in str(result.exception)
+
+
+def test_what_knows_the_present_only_is_not_written_for_days_long_over(asked: World, tmp_path: Path) -> None:
+    run("build")
+    exported = run("export", "--from", "2026-03-01", "--to", "2026-03-02").output
+    assert "queue: it knows the present only, nothing is written of 2026-03-02" in exported
+    written = {path.name for path in (tmp_path / "exports" / "demo").glob("*.csv")}
+    assert "activity_2026-03-01_2026-03-02.csv" in written
+    assert not [name for name in written if name.startswith(("queue", "demand"))]
