@@ -69,7 +69,7 @@ def simulate(
 ) -> None:
     """Say who would be told, when and in which batch, if these units came back now; nothing is written."""
     from include.services.simulate import Assumption, simulate_restock
-    from include.services.why import require_shop
+    from include.services.why import HOLDS, require_shop
 
     spelled = {"min_inventory": min_inventory, "customers_per_unit": per_unit, "wait_minutes": wait}
     rules = {name: value for name, value in spelled.items() if value is not None}
@@ -91,4 +91,5 @@ def simulate(
             " ".join(map(str, ids[:3])) + (f" ... {ids[-1]}" if count > 3 else ""),
         )
     print_whole(table)
-    console.print(f"It ends: {result.end}. {result.still_waiting} keep waiting.")
+    end = {"closed": "there are too few units to tell anyone", **HOLDS}.get(result.end, result.end)
+    console.print(f"It ends: {end}. {result.still_waiting} keep waiting.")

@@ -15,6 +15,7 @@ from include.domain.overrides import SCOPES, RuleOverride, RuleSubject, read_ove
 from include.domain.release import needs_approval
 from include.domain.rules import RuleSet
 from include.errors import ConfigurationError, NotFound
+from include.services.product_requests import place_beside
 from include.services.release import Look, carry_out, look
 from include.services.rules import insert_rule_set, rules_in_force
 
@@ -85,6 +86,8 @@ class _Play:
             if at is None:
                 return
             units = self._assume_stock(at, is_restock=number == 0)
+            if number == 0:
+                place_beside(self._connection, self._given.shop_id, [self._given.variant_id], at)
             outcome = self._decide(number, at)
             self.still_waiting = outcome.waiting_count - outcome.released_count - outcome.skipped_count
             if outcome.released_count:

@@ -7,6 +7,7 @@ SET
     is_open = :is_open,
     is_absent = false,
     observed_at = :now,
+    opened_at = CASE WHEN CAST(:is_restock AS boolean) THEN CAST(:now AS timestamptz) ELSE opened_at END,
     restocked_at = CASE WHEN CAST(:is_restock AS boolean) THEN CAST(:now AS timestamptz) ELSE restocked_at END,
     cycle = cycle + CAST(CAST(:is_restock AS boolean) AS integer)
 WHERE shop_id = :shop_id AND variant_id = :variant_id

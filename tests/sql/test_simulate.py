@@ -81,3 +81,17 @@ def test_4_10_the_command_shows_batches_and_no_address(
     assert "waits at place 2" in asked.output and "example.org" not in asked.output
     for target in (["1"], ["--variant", "LAMP"], ["--profile", "3"]):
         assert CliRunner().invoke(app, ["why", *target]).exit_code == 0
+
+
+def test_4_10_a_simulation_tells_who_asked_for_any_variant_too(world: World) -> None:
+    world.use_flow()
+    world.set_rules(customers_per_unit=1)
+    world.sync(a_row("LAMP", 0, product_id="P"), a_row("VASE", 0, product_id="P"))
+    world.ask("a@example.org", "LAMP")
+    world.ask_for_any("b@example.org", "P")
+    world.ask_for_any("c@example.org", "P")
+    simulated = simulate_restock(world.engine, Assumption("demo", "LAMP", 2, {}), world.now)
+    assert [batch.subscription_ids for batch in simulated.batches] == [(1, 2), (3,)]
+    assert world.value("SELECT count(*) FROM subscription WHERE variant_id = 'LAMP'") == 1
+    world.sync(a_row("LAMP", 2, product_id="P"), a_row("VASE", 0, product_id="P"))
+    assert world.tell() == ["a@example.org", "b@example.org"]
