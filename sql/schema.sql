@@ -1,3 +1,9 @@
+CREATE FUNCTION public.address_digest(secret text, address_key text) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT sha256(convert_to(secret || chr(10) || address_key, 'UTF8')) $$;
+
+COMMENT ON FUNCTION public.address_digest(secret text, address_key text) IS 'What is kept of an address that was forgotten; only this database can make it.';
+
 CREATE PROCEDURE public.analyze_stage(IN snapshot bigint)
     LANGUAGE plpgsql
     AS $$
@@ -951,6 +957,18 @@ crash of Postgres everybody starts afresh.';
 COMMENT ON COLUMN public.intake_rate.subject IS 'A digest of the key or the address, and the limit.';
 
 COMMENT ON COLUMN public.intake_rate.granted_count IS 'What the last asking was granted.';
+
+CREATE TABLE public.kept_suppression (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    channel text NOT NULL,
+    address_digest bytea NOT NULL,
+    reason text NOT NULL,
+    suppressed_at timestamp with time zone NOT NULL,
+    CONSTRAINT kept_suppression_channel_check CHECK ((channel = ANY (ARRAY['EMAIL'::text, 'SMS'::text]))),
+    CONSTRAINT kept_suppression_reason_check CHECK ((reason = ANY (ARRAY['unsubscribed'::text, 'invalid_address'::text, 'complaint'::text, 'manual'::text])))
+);
+
+COMMENT ON TABLE public.kept_suppression IS 'Suppressions of people who were forgotten (SEMANTICS 10.3): a keyed digest in place of the address. It becomes a suppression again when the address comes back.';
 
 CREATE TABLE public.message_feedback (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -2065,6 +2083,9 @@ ALTER TABLE ONLY public.installation
 ALTER TABLE ONLY public.intake_rate
     ADD CONSTRAINT intake_rate_pkey PRIMARY KEY (subject);
 
+ALTER TABLE ONLY public.kept_suppression
+    ADD CONSTRAINT kept_suppression_pkey PRIMARY KEY (shop_id, channel, address_digest);
+
 ALTER TABLE ONLY public.message_feedback
     ADD CONSTRAINT message_feedback_pkey PRIMARY KEY (shop_id, message_id, kind);
 
@@ -2339,6 +2360,10 @@ CREATE INDEX subscription_queue ON public.subscription USING btree (shop_id, var
 CREATE INDEX subscription_unconfirmed ON public.subscription USING btree (created_at) WHERE (state = 'unconfirmed'::text);
 
 CREATE INDEX suppression_by_time ON public.suppression USING btree (shop_id, suppressed_at);
+
+CREATE INDEX variant_by_age ON public.variant USING btree (shop_id, first_seen_at, variant_id);
+
+COMMENT ON INDEX public.variant_by_age IS 'Pages of catalog variants, oldest or newest first.';
 
 CREATE INDEX variant_by_inventory_item ON public.variant USING btree (shop_id, inventory_item_id) WHERE (inventory_item_id IS NOT NULL);
 

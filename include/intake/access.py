@@ -51,11 +51,17 @@ class Access:
         await self.check_address(request)
         return await self.company_named(request, request.query_params.get("company_id", ""), limit)
 
-    async def company_named(self, request: Request, company_id: str, limit: Limit) -> Key:
+    async def company_named(
+        self, request: Request, company_id: str, limit: Limit, parameter: str = "company_id"
+    ) -> Key:
         """The shop of a company id; see company."""
         key = await self._find(company_id, "public") if company_id else None
         if key is None:
-            raise ApiError.of(400, "company_id is missing or not known.", parameter="company_id")
+            raise ApiError.of(
+                400,
+                f"{parameter} is missing or not known. `restock keys create --kind public` makes a company id.",
+                parameter=parameter,
+            )
         origin = request.headers.get("origin")
         if origin is not None and key.origins and origin not in key.origins:
             raise ApiError.of(403, "This origin may not use this company_id.")
