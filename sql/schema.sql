@@ -1244,7 +1244,8 @@ CREATE TABLE public.shop (
     registered_at timestamp with time zone NOT NULL,
     needs_recount boolean DEFAULT false NOT NULL,
     double_opt_in boolean DEFAULT false NOT NULL,
-    preferred_channels text[] DEFAULT '{EMAIL,SMS}'::text[] NOT NULL
+    preferred_channels text[] DEFAULT '{EMAIL,SMS}'::text[] NOT NULL,
+    store_domain text COLLATE pg_catalog."C"
 );
 
 COMMENT ON COLUMN public.shop.included_locations IS 'Locations whose stock counts; NULL counts all (SEMANTICS 1.1).';
@@ -1256,6 +1257,8 @@ COMMENT ON COLUMN public.shop.needs_recount IS 'Its locations or bundles changed
 COMMENT ON COLUMN public.shop.double_opt_in IS 'A request waits only once it was confirmed by its link (SEMANTICS 3.6).';
 
 COMMENT ON COLUMN public.shop.preferred_channels IS 'The first of these that a person asked for and can be reached on is used; the others are the fallback (SEMANTICS 3.1).';
+
+COMMENT ON COLUMN public.shop.store_domain IS 'How the platform names the store, from the Connection by each pull.';
 
 CREATE VIEW public.report_batches AS
  SELECT batch.shop_id,

@@ -3,6 +3,10 @@ CREATE INDEX variant_by_age ON variant (shop_id, first_seen_at, variant_id);
 
 COMMENT ON INDEX variant_by_age IS 'Pages of catalog variants, oldest or newest first.';
 
+-- One app serves several stores: its privacy webhooks come to one address, and name the store that they are about.
+ALTER TABLE shop ADD COLUMN store_domain text COLLATE "C";
+COMMENT ON COLUMN shop.store_domain IS 'How the platform names the store, from the Connection by each pull.';
+
 -- Who objected and was forgotten is not written to again.
 CREATE TABLE kept_suppression (
     shop_id text COLLATE "C" NOT NULL,

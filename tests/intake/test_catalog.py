@@ -193,3 +193,24 @@ def test_an_older_write_never_overrides_a_newer_one(visitor: Visitor) -> None:
     visitor.world.now = START
     change(visitor, inventory_quantity=9)
     assert visitor.world.value("SELECT units FROM variant_stock") == 5
+
+
+def test_pages_by_age_hold_every_variant_once_in_either_order(visitor: Visitor) -> None:
+    visitor.post(ITEMS, an_item())
+    for number in range(7):
+        visitor.post(VARIANTS, a_variant(f"V{number}", sku=f"S{number % 2}"))
+        visitor.world.pass_time(minutes=number % 2)
+    for sort in ("created", "-created"):
+        ids, path = [], f"{VARIANTS}?page[size]=3&sort={sort}"
+        while path:
+            page = check(visitor.get(path), VARIANTS).json()
+            ids += [each["id"].split(":::")[-1] for each in page["data"]]
+            path = page["links"].get("next", "").removeprefix(visitor.address)
+        assert ids == sorted((f"V{number}" for number in range(7)), reverse=sort == "-created")
+    found = visitor.send("GET", VARIANTS, params={"filter": "equals(sku,'S1')"}).json()["data"]
+    assert [each["id"].split(":::")[-1] for each in found] == ["V1", "V3", "V5"]
+    for word in ("1", "yes"):
+        answer = visitor.send("GET", VARIANTS, params={"filter": f"equals(published,{word})"})
+        assert answer.status_code == 400
+    far = "WzkyMjMzNzIwMzY4NTQ3NzU4MDcsIiJd"  # a time that no calendar has
+    assert visitor.get(f"{VARIANTS}?sort=created&page[cursor]={far}").status_code == 400
