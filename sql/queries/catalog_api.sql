@@ -82,6 +82,32 @@ WHERE
 ORDER BY variant.product_id, variant.variant_id
 LIMIT :most;
 
+-- name: find_hidden_variants
+-- Which of these variants are of a product that the API has unpublished; product_ids are those of new variants.
+SELECT given.variant_id
+FROM unnest(CAST(:variant_ids AS text[]), CAST(:product_ids AS text[])) AS given (variant_id, product_id)
+LEFT JOIN variant ON variant.shop_id = :shop_id AND variant.variant_id = given.variant_id
+JOIN catalog_item AS item
+    ON item.shop_id = :shop_id AND item.product_id = coalesce(given.product_id, variant.product_id)
+WHERE item.deleted_at IS NULL AND item.attributes ->> 'published' = 'false'
+ORDER BY given.variant_id;
+
+-- name: list_variants_to_publish
+-- The variants of products that were published or not, as told now, and what the API said of each itself.
+SELECT
+    variant.variant_id,
+    told.is_published AND coalesce(CAST(detail.attributes ->> 'published' AS boolean), true) AS is_published
+FROM unnest(CAST(:product_ids AS text[]), CAST(:are_published AS boolean[])) AS told (product_id, is_published)
+JOIN variant ON variant.shop_id = :shop_id AND variant.product_id = told.product_id
+LEFT JOIN catalog_item AS item ON item.shop_id = variant.shop_id AND item.product_id = variant.product_id
+LEFT JOIN catalog_detail AS detail
+    ON detail.shop_id = variant.shop_id AND detail.variant_id = variant.variant_id
+WHERE
+    detail.deleted_at IS NULL
+    -- What was published all along stays as a pull or the API left it.
+    AND (NOT told.is_published OR item.attributes ->> 'published' = 'false')
+ORDER BY variant.variant_id;
+
 -- name: write_items
 -- What the API tells of products, member by member.
 INSERT INTO catalog_item AS known (shop_id, product_id, integration, attributes, created_at, changed_at)
