@@ -1,177 +1,88 @@
-"""CSV with a header line, read cell by cell without holding more than a block."""
+"""CSV with a header line."""
 
-import codecs
 import csv
-import io
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from operator import itemgetter
-from typing import Any
 
-from include.catalog.base import CatalogRow, Chunk, RejectedRow, excerpt_of
-from include.catalog.feed.fields import FIELDS, NEVER_SPARSE, FieldNames, choose_names
-from include.catalog.feed.rows import (
-    LONGEST_ID,
-    LONGEST_PRICE,
-    TRUTHS,
-    UNSETTLED,
-    RowReader,
-    selling_words,
-    settle_price,
-    split_collections,
-)
-from include.catalog.feed.stream import BLOCK, FeedStream
+from include.catalog.base import Chunk, RejectedRow
+from include.catalog.feed.csv_columns import CsvTable
+from include.catalog.feed.csv_lines import CsvLines
+from include.catalog.feed.fields import NEVER_SPARSE, FieldNames, choose_names
+from include.catalog.feed.stream import FeedStream
 from include.domain.feed_fields import FieldMapping
 from include.errors import SnapshotRefused
 
-BREAKS = (b"\n", b"\r")
 DELIMITERS = ",;\t|"
 ROWS_PER_CHUNK = 2000
-LONGEST_PLAIN_QUANTITY = 12
 LONGEST_HEADER = 10_000
-LONGEST_LINE = 1024 * 1024
 SEPARATOR = "sep="  # Excel's own first line
 
 
 def read_csv(stream: FeedStream, settled: FieldMapping) -> Iterator[Chunk]:
     """The rows of a CSV feed; raises SnapshotRefused for a header without the needed columns."""
-    raw = _RawBytes(stream)
-    text = io.TextIOWrapper(raw, "utf-8", "surrogateescape", newline="")  # type: ignore[type-var]
-    reader = csv.reader(text, delimiter=_delimiter(stream.head), strict=True)
+    lines, delimiter = CsvLines(stream), _delimiter(stream.head)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header = _header(reader, stream.source)
     names = choose_names(header, settled.names, stream.source, is_header=True)
     _refuse_doubled(header, names, stream.source)
-    table = _Table(header, names, settled, raw)
-    rows = _rows(reader, table, stream.source)
-    while chunk := list(islice(rows, ROWS_PER_CHUNK)):
-        yield chunk
+    yield from _Body(lines, reader, delimiter, CsvTable(header, names, settled, delimiter)).chunks(
+        stream.source
+    )
 
 
-class _RawBytes(io.BufferedIOBase):
-    """The feed for Python's csv; notes whether any byte needs a closer look, and how the feed ends.
+class _Body:
+    """The lines below the header on their way into a table."""
 
-    csv holds a whole line, so of an endless one only the beginning is passed on. Text is taken from here in whole
-    blocks: through a BufferedReader it would come in 8 KB at a time.
-    """
+    def __init__(self, lines: CsvLines, reader: Iterator[list[str]], delimiter: str, table: CsvTable) -> None:
+        self._lines = lines
+        self._reader = reader
+        self._delimiter = delimiter
+        self._table = table
+        self._short_line: int | None = None
 
-    def __init__(self, stream: FeedStream) -> None:
-        self._stream = stream
-        self._check = codecs.getincrementaldecoder("utf-8")()
-        self._since_break = 0
-        self.is_suspect = False
-        self.ends_with_break = False
+    def chunks(self, source: str) -> Iterator[Chunk]:
+        """All rows, some thousands at a time; raises SnapshotRefused where the last one is cut off."""
+        while (chunk := self._next_chunk()) is not None:
+            yield chunk
+        if self._short_line is not None and not self._lines.ends_with_break:
+            raise SnapshotRefused(
+                f"{source}: the feed is cut off in the middle of line {self._short_line:,}. Offer it whole."
+            )
 
-    def readable(self) -> bool:
-        return True
+    def _next_chunk(self) -> Chunk | None:
+        first = self._lines.count + 1
+        if lines := self._lines.take_unquoted():
+            return self._read_unquoted(lines, range(first, first + len(lines)))
+        rows, begins, trouble = self._take_quoted()
+        if trouble is None:
+            return self._read(rows, begins) if rows else None
+        chunk = self._read(rows, begins)
+        self._short_line = begins[-1] if "end of data" in str(trouble) else None
+        return [*chunk, *_unreadable(begins[-1], max(begins[-1], self._lines.count), trouble)]
 
-    def read1(self, size: int = -1, /) -> bytes:
-        received = self._stream.read(BLOCK)
-        self._since_break += len(received)
-        if (last := _last_break(received)) >= 0:
-            self._since_break = len(received) - last - 1
-        elif self._since_break > LONGEST_LINE:
-            received = self._pass_over_line(BLOCK)
-        if received:
-            self.ends_with_break = received.endswith(BREAKS)
-            self.is_suspect = self.is_suspect or b"\0" in received or not self._is_utf8(received)
-        return received
-
-    def _pass_over_line(self, size: int) -> bytes:
-        while received := self._stream.read(size):
-            if breaks := [place for sign in BREAKS if (place := received.find(sign)) >= 0]:
-                self._since_break = len(received) - _last_break(received) - 1
-                return received[min(breaks) :]
-        return b""
-
-    def _is_utf8(self, received: bytes) -> bool:
+    def _take_quoted(self) -> tuple[list[list[str]], list[int], csv.Error | None]:
+        """Rows; the line where each begins, and the one after them; what csv gave up at."""
+        rows: list[list[str]] = []
+        begins = [self._lines.count + 1]
         try:
-            self._check.decode(received)
-        except UnicodeDecodeError:
-            return False
-        return True
-
-
-class _Table:
-    """Which cell is which catalog field."""
-
-    def __init__(
-        self, header: Sequence[str], names: FieldNames, settled: FieldMapping, raw: _RawBytes
-    ) -> None:
-        self._reader = RowReader(names, settled.rules)
-        self._is_ruled = bool(settled.rules)
-        self.width = len(header)
-        self.raw = raw
-        # A field without a column points behind the last cell, where each row gets an empty one.
-        self.pick = itemgetter(*(header.index(names[f]) if f in names else self.width for f in FIELDS))
-        self._selling = {"": False, **selling_words(names.get("continue_selling", ""))}
-        self._truths = TRUTHS | {"": True}
-
-    def read(self, cells: list[str], line_number: int) -> CatalogRow | RejectedRow:
-        """The row of one line, by the short way where all of its cells are plain."""
-        picked = self.pick([*cells, ""])
-        (variant, quantity, location, product, title, url, image, price, former, groups, *words) = picked
-        variant, location, product = variant.strip(), location.strip(), product.strip()
-        is_published, is_tracked = self._truths.get(words[0]), self._truths.get(words[1])
-        sells_on = self._selling.get(words[2])
-        settled = settle_price(price) if len(price) <= LONGEST_PRICE else UNSETTLED
-        settled_former = settle_price(former) if len(former) <= LONGEST_PRICE else UNSETTLED
-        if (
-            self._is_ruled
-            or self.raw.is_suspect
-            or not (quantity.isascii() and quantity.isdigit() and len(quantity) <= LONGEST_PLAIN_QUANTITY)
-            or (quantity[0] == "0" and quantity != "0")
-            or not 0 < len(variant) <= LONGEST_ID
-            or len(location) > LONGEST_ID
-            or len(product) > LONGEST_ID
-            or settled == UNSETTLED
-            or settled_former == UNSETTLED
-            or "[" in groups
-            or is_published is None
-            or is_tracked is None
-            or sells_on is None
-        ):
-            return self._reader.read(dict(zip(FIELDS, picked, strict=True)), line_number, ",".join(cells))
-        return CatalogRow(
-            line_number,
-            variant,
-            location,
-            quantity,
-            product or None,
-            title or None,
-            url or None,
-            image or None,
-            settled,
-            settled_former,
-            split_collections(groups, "") if groups else (),
-            is_published,
-            is_tracked,
-            sells_on,
-        )
-
-
-def _rows(reader: Any, table: _Table, source: str) -> Iterator[CatalogRow | RejectedRow]:
-    line_number = reader.line_num + 1
-    short: int | None = None
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            break
+            for cells in islice(self._reader, ROWS_PER_CHUNK):
+                rows.append(cells)
+                begins.append(self._lines.count + 1)
         except csv.Error as error:
-            short = line_number if "end of data" in str(error) else None
-            yield from _unreadable(line_number, max(line_number, reader.line_num), error)
-        else:
-            short = None
-            if len(cells) == table.width:
-                yield table.read(cells, line_number)
-            elif cells:
-                short = line_number if len(cells) < table.width else None
-                yield _wrong_width(cells, table.width, line_number)
-        line_number = reader.line_num + 1
-    if short is not None and not table.raw.ends_with_break:
-        raise SnapshotRefused(
-            f"{source}: the feed is cut off in the middle of line {short:,}. Offer it whole."
-        )
+            return rows, begins, error
+        return rows, begins, None
+
+    def _read_unquoted(self, lines: list[str], line_numbers: Sequence[int]) -> Chunk:
+        if not self._lines.is_suspect and (chunk := self._table.read_lines(lines, line_numbers)) is not None:
+            self._short_line = None
+            return chunk
+        return self._read([line.split(self._delimiter) if line else [] for line in lines], line_numbers)
+
+    def _read(self, rows: list[list[str]], begins: Sequence[int]) -> Chunk:
+        if rows:
+            is_short = 0 < len(rows[-1]) < self._table.width
+            self._short_line = begins[len(rows) - 1] if is_short else None
+        return self._table.read(rows, begins[: len(rows)], is_suspect=self._lines.is_suspect)
 
 
 def _unreadable(first: int, last: int, error: csv.Error) -> Iterator[RejectedRow]:
@@ -181,12 +92,7 @@ def _unreadable(first: int, last: int, error: csv.Error) -> Iterator[RejectedRow
         yield RejectedRow(line_number, f"the line lies inside a quoted cell that begins on line {first:,}")
 
 
-def _wrong_width(cells: list[str], width: int, line_number: int) -> RejectedRow:
-    reason = f"the line has {len(cells)} cells where the header has {width}"
-    return RejectedRow(line_number, reason, excerpt_of(",".join(cells)))
-
-
-def _header(reader: Any, source: str) -> list[str]:
+def _header(reader: Iterator[list[str]], source: str) -> list[str]:
     try:
         rows = (cells for cells in reader if any(cell.strip() for cell in cells))
         header: list[str] = next((cells for cells in rows if not cells[0].lower().startswith(SEPARATOR)), [])
@@ -212,7 +118,3 @@ def _delimiter(head: bytes) -> str:
         sign: len(next(csv.reader([first[:LONGEST_HEADER]], delimiter=sign), [])) for sign in DELIMITERS
     }
     return max(counts, key=counts.__getitem__)
-
-
-def _last_break(received: bytes) -> int:
-    return max(received.rfind(sign) for sign in BREAKS)

@@ -4,6 +4,7 @@ import io
 import json
 import string
 from functools import partial
+from unittest import mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from msgspec.structs import astuple
 
 from include.catalog.base import CatalogRow, RejectedRow
+from include.catalog.feed import csv_lines
 from include.catalog.feed.connector import READERS
 from include.catalog.feed.fields import FIELDS, NAMES
 from include.catalog.feed.stream import FeedStream
@@ -28,9 +30,9 @@ def lines(*rows) -> str:
     return "".join(json.dumps(row) + "\n" for row in rows)
 
 
-def csv_of(*rows, delimiter=",") -> str:
+def csv_of(*rows, delimiter=",", line_break="\r\n") -> str:
     text = io.StringIO()
-    csv.writer(text, delimiter=delimiter).writerows(rows)
+    csv.writer(text, delimiter=delimiter, lineterminator=line_break).writerows(rows)
     return text.getvalue()
 
 
@@ -549,9 +551,41 @@ def test_json_lines_and_a_json_array_are_the_same(rows):
 
 
 @PATIENT
-@given(st.lists(st.one_of(PLAIN_CELLS, PLAIN_CELLS, ANY_CELLS), min_size=1, max_size=6))
-def test_csv_read_the_short_way_and_the_long_way_is_the_same(rows):
+@given(
+    st.lists(st.one_of(PLAIN_CELLS, PLAIN_CELLS, ANY_CELLS), min_size=1, max_size=6),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.integers(1, 300),
+)
+def test_csv_read_the_short_way_and_the_long_way_is_the_same(rows, line_break, block_size):
     header = [NAMES[field][0] for field in FIELDS]
-    content = csv_of(header, *rows).encode()
-    suspect = content + csv_of(["closer look\0", *([""] * (len(FIELDS) - 1))]).encode()
-    assert comparable(read_bytes("csv", content)) == comparable(read_bytes("csv", suspect))
+    content = csv_of(header, *rows, line_break=line_break).encode()
+    closer_look = ["closer look\0", *([""] * (len(FIELDS) - 1))]
+    suspect = content + csv_of(closer_look, line_break=line_break).encode()
+    with mock.patch.object(csv_lines, "BLOCK", block_size):
+        short_way = read_bytes("csv", content)
+    assert comparable(short_way) == comparable(read_bytes("csv", suspect))
+
+
+UNQUOTED = [[str(number), str(number % 7)] for number in range(1000)]
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("oddity", ["", "odd,1,2", "odd", "odd,many", '"od\nd",3', 'odd,"3"'])
+def test_an_odd_line_far_behind_costs_no_other_line(monkeypatch, oddity, line_break):
+    monkeypatch.setattr(csv_lines, "BLOCK", 1000)
+    before, after = csv_of(*UNQUOTED, line_break=line_break), csv_of(*UNQUOTED, line_break=line_break)
+    content = csv_of(["id", "quantity"], line_break=line_break) + before + oddity + line_break + after
+    found = read_bytes("csv", content.encode())
+    others = [row for row in found.rows if row.variant_id.isdigit()]
+    assert [[row.variant_id, row.quantity] for row in others] == UNQUOTED * 2
+    last = found.rows[-1].line_number
+    assert (found.rows[999].line_number, last) == (1001, 2002 + ("\n" in oddity))
+
+
+def test_a_cell_longer_than_csv_takes_costs_its_line_whether_quoted_or_not():
+    long = "x" * (csv.field_size_limit() + 1)
+    for cell in (long, f'"{long}"'):
+        before = "1,1,\n" * 100_000
+        found = read_bytes("csv", f"id,quantity,title\n{before}2,2,{cell}\n3,3,\n".encode())
+        assert [row.line_number for row in found.rejected] == [100_002]
+        assert len(found.rows) == 100_001
