@@ -1,3 +1,9 @@
+CREATE FUNCTION public.address_digest(secret text, address_key text) RETURNS bytea
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT sha256(convert_to(secret || chr(10) || address_key, 'UTF8')) $$;
+
+COMMENT ON FUNCTION public.address_digest(secret text, address_key text) IS 'What is kept of an address that was forgotten; only this database can make it.';
+
 CREATE PROCEDURE public.analyze_stage(IN snapshot bigint)
     LANGUAGE plpgsql
     AS $$
@@ -952,6 +958,18 @@ COMMENT ON COLUMN public.intake_rate.subject IS 'A digest of the key or the addr
 
 COMMENT ON COLUMN public.intake_rate.granted_count IS 'What the last asking was granted.';
 
+CREATE TABLE public.kept_suppression (
+    shop_id text NOT NULL COLLATE pg_catalog."C",
+    channel text NOT NULL,
+    address_digest bytea NOT NULL,
+    reason text NOT NULL,
+    suppressed_at timestamp with time zone NOT NULL,
+    CONSTRAINT kept_suppression_channel_check CHECK ((channel = ANY (ARRAY['EMAIL'::text, 'SMS'::text]))),
+    CONSTRAINT kept_suppression_reason_check CHECK ((reason = ANY (ARRAY['unsubscribed'::text, 'invalid_address'::text, 'complaint'::text, 'manual'::text])))
+);
+
+COMMENT ON TABLE public.kept_suppression IS 'Suppressions of people who were forgotten (SEMANTICS 10.3): a keyed digest in place of the address. It becomes a suppression again when the address comes back.';
+
 CREATE TABLE public.message_feedback (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     message_id bigint NOT NULL,
@@ -1226,7 +1244,8 @@ CREATE TABLE public.shop (
     registered_at timestamp with time zone NOT NULL,
     needs_recount boolean DEFAULT false NOT NULL,
     double_opt_in boolean DEFAULT false NOT NULL,
-    preferred_channels text[] DEFAULT '{EMAIL,SMS}'::text[] NOT NULL
+    preferred_channels text[] DEFAULT '{EMAIL,SMS}'::text[] NOT NULL,
+    store_domain text COLLATE pg_catalog."C"
 );
 
 COMMENT ON COLUMN public.shop.included_locations IS 'Locations whose stock counts; NULL counts all (SEMANTICS 1.1).';
@@ -1238,6 +1257,8 @@ COMMENT ON COLUMN public.shop.needs_recount IS 'Its locations or bundles changed
 COMMENT ON COLUMN public.shop.double_opt_in IS 'A request waits only once it was confirmed by its link (SEMANTICS 3.6).';
 
 COMMENT ON COLUMN public.shop.preferred_channels IS 'The first of these that a person asked for and can be reached on is used; the others are the fallback (SEMANTICS 3.1).';
+
+COMMENT ON COLUMN public.shop.store_domain IS 'How the platform names the store, from the Connection by each pull.';
 
 CREATE VIEW public.report_batches AS
  SELECT batch.shop_id,
@@ -2065,6 +2086,9 @@ ALTER TABLE ONLY public.installation
 ALTER TABLE ONLY public.intake_rate
     ADD CONSTRAINT intake_rate_pkey PRIMARY KEY (subject);
 
+ALTER TABLE ONLY public.kept_suppression
+    ADD CONSTRAINT kept_suppression_pkey PRIMARY KEY (shop_id, channel, address_digest);
+
 ALTER TABLE ONLY public.message_feedback
     ADD CONSTRAINT message_feedback_pkey PRIMARY KEY (shop_id, message_id, kind);
 
@@ -2339,6 +2363,10 @@ CREATE INDEX subscription_queue ON public.subscription USING btree (shop_id, var
 CREATE INDEX subscription_unconfirmed ON public.subscription USING btree (created_at) WHERE (state = 'unconfirmed'::text);
 
 CREATE INDEX suppression_by_time ON public.suppression USING btree (shop_id, suppressed_at);
+
+CREATE INDEX variant_by_age ON public.variant USING btree (shop_id, first_seen_at, variant_id);
+
+COMMENT ON INDEX public.variant_by_age IS 'Pages of catalog variants, oldest or newest first.';
 
 CREATE INDEX variant_by_inventory_item ON public.variant USING btree (shop_id, inventory_item_id) WHERE (inventory_item_id IS NOT NULL);
 

@@ -12,7 +12,7 @@ WHERE
 ORDER BY profile_id;
 
 -- name: erase_people
--- Forget people: what they were told and asked for stays as counts, without anybody (SEMANTICS 10.3).
+-- Forget people: what they were told and asked for stays as counts, without anybody; who objected is kept as a digest (SEMANTICS 10.3).
 WITH erased AS (
     SELECT
         profile_id,
@@ -107,6 +107,21 @@ unsuppressed AS (
     WHERE
         suppression.shop_id = :shop_id
         AND suppression.address_key = CASE suppression.channel WHEN 'SMS' THEN erased.phone ELSE erased.email_key END
+    RETURNING suppression.channel, suppression.address_key, suppression.reason, suppression.suppressed_at
+),
+
+kept AS (
+    INSERT INTO kept_suppression (shop_id, channel, address_digest, reason, suppressed_at)
+    SELECT
+        :shop_id,
+        unsuppressed.channel,
+        address_digest(installation.link_secret, unsuppressed.address_key),
+        unsuppressed.reason,
+        unsuppressed.suppressed_at
+    FROM unsuppressed
+    CROSS JOIN installation
+    ORDER BY unsuppressed.channel, unsuppressed.address_key
+    ON CONFLICT (shop_id, channel, address_digest) DO NOTHING
 )
 
 SELECT
