@@ -102,8 +102,9 @@ unsaid AS (
 ),
 
 unsuppressed AS (
-    DELETE FROM suppression
-    USING erased
+    UPDATE suppression
+    SET address_key = 'erased:' || erased.profile_id
+    FROM erased
     WHERE
         suppression.shop_id = :shop_id
         AND suppression.address_key = CASE suppression.channel WHEN 'SMS' THEN erased.phone ELSE erased.email_key END
