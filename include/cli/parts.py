@@ -30,19 +30,22 @@ WIDEST = 1_000
 class _Terminal(Console):
     """Prints what shops wrote as text: it commands neither the terminal nor rich's markup."""
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, emoji=False, markup=False, **options)
+
     def render_str(self, text: str, **options: Any) -> Text:
         shown = "".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in text)
         return super().render_str(shown, **{**options, "markup": False})
 
 
-console = _Terminal(soft_wrap=True, highlight=False, emoji=False)
+console = _Terminal(soft_wrap=True)
 
 
 def print_whole(table: Table) -> None:
     """Print a table of figures as wide as it is: a terminal may wrap its lines, but no digit is cut off."""
-    wide = _Terminal(width=WIDEST, highlight=False, emoji=False)
+    wide = _Terminal(width=WIDEST)
     measured = Measurement.get(wide, wide.options, table).maximum
-    _Terminal(width=measured, highlight=False, emoji=False).print(table)
+    _Terminal(width=measured).print(table)
 
 
 def command_group(purpose: str) -> typer.Typer:

@@ -16,7 +16,7 @@ from include.services.changes import finish_detect, write_changes
 from include.services.late import find_summary, insert_late
 from include.services.openings import Rulebook, judge_touched
 from include.services.rules import rules_in_force
-from include.services.shops import register_shop
+from include.services.shops import name_store, register_shop
 from include.services.snapshots import accept_refused
 from include.services.staging import Staged, stage_rows
 from include.services.webhook_keys import keep_key
@@ -42,6 +42,7 @@ def pull_window(
     with engine.begin() as connection:
         register_shop(connection, shop, now)
         keep_key(connection, shop.id, connector.webhook_secret, now)
+        name_store(connection, shop.id, connector.store_domain)
         since = None if is_full else _find_since(connection, shop.id, connector, now)
     archive = Archive(archive_root, shop.id, window)
     if archive.exists():
