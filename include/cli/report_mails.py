@@ -131,7 +131,7 @@ def reports_test(name: Name, shop: ShopId) -> None:
             name,
             present(),
         )
-    console.print(f"A test of '{name}' for {period.words} is queued.")
+        console.print(f"A test of '{name}' for {period.words} is queued.{_whether_it_leaves(engine)}")
 
 
 @reports.command("send")
@@ -149,13 +149,14 @@ def reports_send(name: Name, shop: ShopId, first: First, last: Last) -> None:
             days,
             present(),
         )
-    said = {
-        "mailed": f"The report of {days.words} is queued.",
-        "before": f"The report of {days.words} was dealt with before: see `restock reports runs {name} --shop {shop}`.",
-        "too_late": f"That report knows the present only: nothing is sent of {days.words}.",
-        "skipped": f"Nothing is sent of {days.words}: see `restock reports runs {name} --shop {shop}`.",
-    }
-    console.print(said[outcome])
+        runs = f"see `restock reports runs {name} --shop {shop}`"
+        said = {
+            "mailed": f"The report of {days.words} is queued.",
+            "before": f"The report of {days.words} was dealt with before: {runs}.",
+            "too_late": f"That report knows the present only: nothing is sent of {days.words}.",
+            "skipped": f"Nothing is sent of {days.words}: {runs}.",
+        }
+        console.print(said[outcome] + (_whether_it_leaves(engine) if outcome == "mailed" else ""))
 
 
 @reports.command("subscriptions")
@@ -204,6 +205,13 @@ def reports_chart(
 def _days(first: datetime, last: datetime) -> Period:
     check_days(first.date(), last.date(), present())
     return Period(first.date(), last.date())
+
+
+def _whether_it_leaves(engine: Engine) -> str:
+    from include.services.outbox import read_delivery
+
+    mode = read_delivery(engine).mode
+    return "" if mode == "live" else f" Delivery is {mode}, so see `restock delivery show`."
 
 
 def _given(

@@ -92,3 +92,10 @@ def test_charts_are_drawn_where_exports_go(here: World, tmp_path: Path) -> None:
     said("chart --shop demo --from 2026-03-01 --to 2026-03-01")
     names = {path.name for path in (tmp_path / "exports" / "demo" / "charts").iterdir()}
     assert len(names) == 10 and "queue_age_2026-03-01.png" in names
+
+
+def test_a_test_says_where_this_database_only_records(here: World) -> None:
+    said(SUBSCRIBE)
+    assert said("test morning --shop demo").endswith("is queued. ")
+    here.bind_delivery("record_only")
+    assert "Delivery is record_only" in said("test morning --shop demo")
