@@ -9,9 +9,9 @@ from decimal import ROUND_HALF_UP, Decimal
 CENT = Decimal("0.01")
 
 
-def buying_percent(told_count: int, order_count: int, knows_orders: bool) -> Decimal | None:
-    """Orders that credit an alert per person told, 100 at most; None where nobody can know."""
-    if not knows_orders or told_count == 0:
+def buying_percent(told_count: int, order_count: int) -> Decimal | None:
+    """Orders that credit an alert per person told, 100 at most; None before one does: that nobody buys is not known."""
+    if told_count == 0 or order_count == 0:
         return None
     return min(Decimal(100), (Decimal(100 * order_count) / told_count).quantize(CENT, ROUND_HALF_UP))
 

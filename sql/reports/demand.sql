@@ -15,7 +15,7 @@
 --   price            shop currency: of one piece; empty where the catalog names none
 --   waiting_value    shop currency: wanted units at their price
 --   buying_percent   percent: orders that credit an alert per person told, in the 90 days before today, 100 at most;
---                    of the whole shop; empty before anybody was told and orders are known
+--                    of the whole shop; empty before an order credits an alert
 --   lost_revenue     shop currency: waiting value that buying people would have paid; an estimate
 --   reorder_units    pieces: suggested to order; what buying people want beyond the stock, everybody's where it is
 --                    not known who buys
@@ -37,7 +37,7 @@ WITH told AS (
 
 buying AS MATERIALIZED (
     SELECT CASE
-        WHEN told.people > 0 AND EXISTS (SELECT 1 FROM order_line WHERE order_line.shop_id = :shop_id)
+        WHEN told.people > 0 AND told.orders > 0
             THEN least(100, round(100.0 * told.orders / told.people, 2))
     END AS percent
     FROM told

@@ -276,10 +276,21 @@ def test_demand_is_what_its_specification_says(world: World) -> None:
         world.ask(f"w{number}@example.org", "LAMP", wanted_quantity=3)
     build(world)
     lamp = rows(world, "demand")[0]
-    percent = buying_percent(told_count=4, order_count=1, knows_orders=True)
+    percent = buying_percent(told_count=4, order_count=1)
     assert (lamp["wanted_units"], lamp["buying_percent"]) == (28, percent)
     assert lamp["lost_revenue"] == lost_revenue(28, Decimal("9.90"), percent)
     assert lamp["reorder_units"] == reorder_units(28, 2, percent) == 5
+
+
+def test_orders_that_credit_no_alert_yet_are_no_reason_to_order_nothing(world: World) -> None:
+    told_world(world)
+    buy(world, "1", "VASE", "somebody@example.org")
+    world.pass_time(days=1)
+    world.ask("w@example.org", "LAMP", wanted_quantity=30)
+    build(world)
+    lamp = next(row for row in rows(world, "demand") if row["variant_id"] == "LAMP")
+    assert (lamp["buying_percent"], lamp["lost_revenue"]) == (None, None)
+    assert lamp["reorder_units"] == lamp["wanted_units"] - lamp["units"] > 0
 
 
 def test_building_again_changes_nothing_and_writes_no_day_that_is_settled(world: World) -> None:
