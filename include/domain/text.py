@@ -4,10 +4,13 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def neutralize_formula(text: str) -> str:
-    """A cell that no spreadsheet takes for a formula: an apostrophe goes before what could start one (9.2)."""
-    return "'" + text if text.startswith(FORMULA_STARTS) else text
+    """A cell that no spreadsheet takes for a formula: an apostrophe goes before what could start one (9.2).
+
+    Before what had one too, so that it can be told apart.
+    """
+    return "'" + text if text.lstrip("'").startswith(FORMULA_STARTS) else text
 
 
 def restore_formula(text: str) -> str:
     """The text as it was before `neutralize_formula`."""
-    return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(FORMULA_STARTS) else text
