@@ -2392,6 +2392,8 @@ CREATE TRIGGER changed_orders AFTER UPDATE ON public.order_line REFERENCING NEW 
 
 CREATE TRIGGER changed_snapshots AFTER UPDATE ON public.snapshot REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('observed_at');
 
+CREATE TRIGGER changed_suppressions AFTER UPDATE ON public.suppression REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('suppressed_at');
+
 CREATE TRIGGER late_events AFTER INSERT ON public.restock_event REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('opened_at');
 
 CREATE TRIGGER late_orders AFTER INSERT ON public.order_line REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('ordered_at');

@@ -121,6 +121,11 @@ class ShopConnection:
     password: str | None = field(default=None, repr=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def place(self) -> str:
+        """Where a person finds it."""
+        return self.conn_id if self.conn_id.startswith("--") else f"Airflow Connection {self.conn_id!r}"
+
     @classmethod
     def from_parts(
         cls,

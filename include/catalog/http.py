@@ -37,6 +37,10 @@ USUAL_LIMITS = Limits()
 logging.getLogger("urllib3").setLevel(logging.INFO)
 
 
+class AnswerRefused(ConfigurationError):
+    """The server answers that what was asked for is not given, and would again."""
+
+
 @dataclass(frozen=True)
 class Access:
     """What is shown at the door of one host; `place` tells a person where it is kept, `subject` what is asked for."""
@@ -140,7 +144,7 @@ class HttpClient:
                 way = (
                     shown_url(url) if target == url else f"{shown_url(url)} redirects to {shown_url(target)}"
                 )
-                raise ConfigurationError(f"{way}: {error}") from None
+                raise AddressRefused(f"{way}: {error}") from None
             location = response.headers.get("Location")
             if response.status_code not in REDIRECTS or not location:
                 return response
@@ -221,7 +225,7 @@ class HttpClient:
         status = response.status_code
         answered = f"{shown} answered {status} {_phrase(status)}"
         if status in REFUSED_LOGIN:
-            return ConfigurationError(
+            return AnswerRefused(
                 f"{answered}: the credentials are not accepted. Check login, password and headers in "
                 f"{self._access.place}."
             )
@@ -229,7 +233,7 @@ class HttpClient:
             return FeedMissing(f"{answered}: nothing is there. Check the {self._access.subject}'s address.")
         if status in TEMPORARY_STATUSES or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             return TemporaryError(f"{answered}. It may pass.", retry_after=_retry_after(response))
-        return ConfigurationError(
+        return AnswerRefused(
             f"{answered}, where 200 is needed. Check the {self._access.subject}'s address and settings."
         )
 

@@ -105,5 +105,6 @@ def shown_url(url: str) -> str:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "the address"
+    host = parts.hostname or ""
     query = "?…" if parts.query else ""
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}{query}"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}{parts.path}{query}"

@@ -6,9 +6,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
-from include.cli.parts import ShopId, command_group, console, name_and_value, open_database, present
+from include.cli.parts import (
+    Most,
+    ShopId,
+    command_group,
+    console,
+    name_and_value,
+    open_database,
+    present,
+)
 from include.domain.shop import Shop
 from include.settings import load_settings
 
@@ -32,27 +39,23 @@ feed = command_group("Feeds, before they are loaded.")
 
 
 @snapshots.command("list")
-def snapshots_list(shop: ShopId, most: int = 20) -> None:
+def snapshots_list(shop: ShopId, most: Most = 20) -> None:
     """The newest snapshots of a shop."""
     from include.services.snapshots import list_snapshots
 
-    table = Table(
-        "id", "observed at", "state", "rows", "refused rows", "changed", "restocks", "window", "reason"
-    )
     with open_database() as engine:
         for row in list_snapshots(engine, shop, most):
-            table.add_row(
-                str(row.snapshot_id),
-                row.observed_at.strftime("%Y-%m-%d %H:%M:%S"),
-                row.state,
-                str(row.row_count),
-                str(row.reject_count),
-                str(row.changed_count if row.changed_count is not None else ""),
-                str(row.event_count if row.event_count is not None else ""),
-                row.window_key,
-                row.reason or "",
-            )
-    console.print(table)
+            figures = {
+                "rows": row.row_count,
+                "refused rows": row.reject_count,
+                "changed": row.changed_count,
+                "restocks": row.event_count,
+                "window": row.window_key,
+            }
+            told = ", ".join(f"{name} {value}" for name, value in figures.items() if value is not None)
+            console.print(f"{row.snapshot_id}  {row.observed_at:%Y-%m-%d %H:%M:%S}  {row.state}  {told}")
+            if row.reason:
+                console.print(f"    {row.reason}")
 
 
 @snapshots.command("accept")
@@ -71,7 +74,7 @@ def snapshots_accept(
 def snapshots_show(
     snapshot: int,
     shop: ShopId,
-    most: Annotated[int, typer.Option(help="How many rejected rows and variants.")] = 20,
+    most: Most = 20,
 ) -> None:
     """Everything about one snapshot: figures, reason, unreadable rows, what guards held back, what it moved if late."""
     from include.services.snapshots import show_snapshot
@@ -81,9 +84,9 @@ def snapshots_show(
     moved = {f"late, {name}": count for name, count in story.backfill.items()}
     for name, value in [*story.figures._mapping.items(), *moved.items()]:
         if value is not None:
-            console.print(f"{name.replace('_', ' ')}: {value}", markup=False)
+            console.print(f"{name.replace('_', ' ')}: {value}")
     for row in story.held:
-        console.print(f"  held back {row.variant_id}, {row.units} units: {row.guard_reason}", markup=False)
+        console.print(f"  held back {row.variant_id}, {row.units} units: {row.guard_reason}")
     rejects = ((row.line_number, row.reason, row.excerpt) for row in story.rejects)
     _print_rejects(rejects, story.figures.reject_count)
 
@@ -103,7 +106,7 @@ def feed_check(
 ) -> None:
     """Say what a load would do with a feed: accept it, take its good rows, or refuse it (exit code 1)."""
     from include.domain.rules import parse_rule_set
-    from include.services.feed_check import check_feed, feed_to_check
+    from include.services.feed_check import check_address, feed_to_check
 
     known = _shop_of_file(shop) if shop else None
     settings = {
@@ -115,11 +118,11 @@ def feed_check(
     }
     before = feed_to_check(baseline, settings, known) if baseline else None
     rules = parse_rule_set(name_and_value("--rule", rule))
-    verdict = check_feed(feed_to_check(address, settings, known), before, rules, present(), Path.cwd())
+    verdict = check_address(address, settings, known, before, rules, present(), Path.cwd())
     if as_json:
         typer.echo(json.dumps(verdict.as_json(), indent=2))
     else:
-        console.print(verdict.as_text(), markup=False)
+        console.print(verdict.as_text())
         rejects = ((row.line_number, row.reason, row.excerpt) for row in verdict.rejects)
         _print_rejects(rejects, verdict.rejected)
     if verdict.verdict == "refuse":
@@ -136,6 +139,6 @@ def _print_rejects(rejects: Iterable[tuple[int, str, str]], count: int) -> None:
     shown = 0
     for line, reason, excerpt in rejects:
         shown += 1
-        console.print(f"  line {line}: {reason}" + (f": {excerpt}" if excerpt else ""), markup=False)
+        console.print(f"  line {line}: {reason}" + (f": {excerpt}" if excerpt else ""))
     if count > shown:
         console.print(f"  and {count - shown} more rows that could not be read")

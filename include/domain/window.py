@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 GRID_ORIGIN = datetime(1970, 1, 1, tzinfo=UTC)
 """Where the windows of a duration are counted from."""
 
+BY_HAND = "manual--"
+"""How the keys of runs begin that somebody started by hand."""
+
 OVERLAP = timedelta(minutes=2)
 """How much of the time before is asked for again: clocks differ, and platforms index changes with a delay."""
 
@@ -29,7 +32,7 @@ class Window:
     @classmethod
     def manual(cls, run_id: str) -> "Window":
         """An observation of its own: a run that was started by hand has no interval to answer for."""
-        return cls(key=f"manual--{run_id}")
+        return cls(key=f"{BY_HAND}{run_id}")
 
     def allows_live_pull(self, now: datetime) -> bool:
         """Whether the present may still be called this window: until the next one ends (SEMANTICS 2.8)."""

@@ -4,7 +4,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from include.catalog.shopify.webhooks import SIGNATURE, STORE, TOPIC, is_signed
+from include.catalog.shopify.webhooks import PRIVACY_TOPICS, SIGNATURE, STORE, TOPIC, is_signed
 from include.domain.request import fold_email
 from include.errors import NotFound, RowRejected
 from include.intake.access import access_of
@@ -18,7 +18,6 @@ from include.services.privacy import Identifiers, erase_person, erase_shop, note
 from include.services.shops import find_shop_of_store
 
 SOURCE = "shopify"
-TOPICS = ("customers/redact", "customers/data_request", "shop/redact")
 
 
 class _Customer(msgspec.Struct):
@@ -44,8 +43,8 @@ async def take(request: Request) -> Response:
     if not any(is_signed(secret, raw, signature) for secret in secrets if secret):
         raise ApiError.of(401, "Shopify did not sign this.")
     topic = request.headers.get(TOPIC, "")
-    if topic not in TOPICS:
-        raise ApiError.of(400, f"The topic is none of {', '.join(TOPICS)}.")
+    if topic not in PRIVACY_TOPICS:
+        raise ApiError.of(400, f"The topic is none of {', '.join(PRIVACY_TOPICS)}.")
     body = decode(raw, _Body)
     store = request.headers.get(STORE) or body.shop_domain or ""
     await door.run(_obey, door, request.path_params["shop_id"], store, topic, body)

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from include.catalog.archive import Archive
 from include.catalog.base import CatalogRow, Connector, RejectedRow
 from include.catalog.registry import build_connector
+from include.catalog.reply import shown_url
 from include.domain.gates import SnapshotFigures, find_refusals, name_conflict
 from include.domain.rules import RuleSet
 from include.domain.shop import CountedLocations, Shop
@@ -72,12 +73,34 @@ def feed_to_check(address: str, settings: Mapping[str, Any], shop: Shop | None =
         raise ConfigurationError(f"{place}: {problem['msg'].removeprefix('Value error, ')}.") from None
 
 
+def check_address(
+    address: str,
+    settings: Mapping[str, Any],
+    known: Shop | None,
+    baseline: Shop | None,
+    rules: RuleSet,
+    now: datetime,
+    home: Path,
+) -> FeedVerdict:
+    """As `check_feed`; an address that no shop may have is refused, as its shop would be."""
+    try:
+        shop = feed_to_check(address, settings, known)
+    except ConfigurationError as refused:
+        return FeedVerdict("refuse", str(refused), shown_source(address))
+    return check_feed(shop, baseline, rules, now, home)
+
+
+def shown_source(address: str) -> str:
+    """An address as it may be shown: one on the web without login and query."""
+    return shown_url(address) if "://" in address and not address.startswith("file://") else address
+
+
 def check_feed(shop: Shop, baseline: Shop | None, rules: RuleSet, now: datetime, home: Path) -> FeedVerdict:
     """Judge a feed against `baseline`, the last one that was good; relative paths begin at `home`.
 
     Raises ConfigurationError where the baseline itself can't be read.
     """
-    source = str(shop.feed.url if shop.feed else "")
+    source = shown_source(str(shop.feed.url if shop.feed else ""))
     before = None if baseline is None else _read_baseline(baseline, now, home)
     try:
         with _pulled(shop, now, home) as (connector, archive):

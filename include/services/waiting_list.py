@@ -98,10 +98,10 @@ def list_refused(engine: Engine, shop_id: str, most: int) -> list[Row[Any]]:
 def export_waiting_list(engine: Engine, shop_id: str, target: IO[str]) -> int:
     """Write everyone who waits, oldest first, in the form that an import takes; the rows written."""
     writer = csv.writer(target, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
     count = 0
     with engine.connect().execution_options(yield_per=ROWS_TOGETHER) as connection:
         require_shop(connection, shop_id)
+        writer.writerow(COLUMNS)
         for row in run_query(connection, "request.export_waiting", shop_id=shop_id):
             writer.writerow([_as_cell(getattr(row, column)) for column in COLUMNS])
             count += 1

@@ -344,6 +344,25 @@ WITH returned AS (
         given.address_key,
         kept_suppression.reason,
         kept_suppression.suppressed_at
+),
+
+-- What stood for it in reports meanwhile; counted once before and after.
+counted AS (
+    DELETE FROM suppression
+    USING returned
+    WHERE
+        suppression.shop_id = :shop_id
+        AND suppression.channel = returned.channel
+        AND suppression.address_key = (
+            SELECT min(stand_in.address_key)
+            FROM suppression AS stand_in
+            WHERE
+                stand_in.shop_id = :shop_id
+                AND stand_in.channel = returned.channel
+                AND stand_in.address_key LIKE 'erased:%'
+                AND stand_in.reason = returned.reason
+                AND stand_in.suppressed_at = returned.suppressed_at
+        )
 )
 
 INSERT INTO suppression (shop_id, channel, address_key, reason, suppressed_at)

@@ -102,12 +102,17 @@ unsaid AS (
 ),
 
 unsuppressed AS (
-    DELETE FROM suppression
-    USING erased
+    UPDATE suppression
+    SET address_key = 'erased:' || erased.profile_id
+    FROM erased
     WHERE
         suppression.shop_id = :shop_id
         AND suppression.address_key = CASE suppression.channel WHEN 'SMS' THEN erased.phone ELSE erased.email_key END
-    RETURNING suppression.channel, suppression.address_key, suppression.reason, suppression.suppressed_at
+    RETURNING
+        suppression.channel,
+        CASE suppression.channel WHEN 'SMS' THEN erased.phone ELSE erased.email_key END AS address_key,
+        suppression.reason,
+        suppression.suppressed_at
 ),
 
 kept AS (

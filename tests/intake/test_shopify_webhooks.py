@@ -117,6 +117,12 @@ def test_what_nobody_applies_is_answered_all_the_same(visitor: Visitor, stocked:
     assert apply_all(stocked.engine, stocked.now) == {"deliveries": 2, "rows": 0}
 
 
+def test_a_request_for_privacy_is_not_swallowed(visitor: Visitor, stocked: World) -> None:
+    answer = send(visitor, {"customer": {"email": "ann@example.org"}}, "customers/redact")
+    assert answer.status_code == 400 and "/privacy/shopify/" in answer.text
+    assert kept(stocked) == 0
+
+
 def test_the_answer_takes_milliseconds(visitor: Visitor, stocked: World) -> None:
     took = []
     for number in range(60):

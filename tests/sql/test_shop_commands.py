@@ -113,3 +113,27 @@ def test_an_address_that_is_none_shows_nothing_of_itself(run) -> None:
 def test_without_a_connection_it_says_what_is_needed(run) -> None:
     with pytest.raises(ConfigurationError, match="needs an Airflow Connection of type Shopify"):
         run("sync", "acme")
+
+
+def test_what_a_shop_writes_commands_no_terminal_and_is_no_markup(run, tmp_path: Path) -> None:
+    title = "\x1b[2J\x1b]0;title\x07 Lamp [/sale] [bold]5[/bold]"
+    feed(tmp_path, {"id": "LAMP", "stock": 4, "title": title})
+    shown = "\ufffd[2J\ufffd]0;title\ufffd Lamp [/sale]"
+    assert shown in run("shops", "check", "papers")
+    told = run("sync", "papers")
+    assert shown in told and "[bold]5[/bold]" in told and "\x1b" not in told
+
+
+def test_the_list_of_snapshots_cuts_no_window_and_no_reason(run, tmp_path: Path) -> None:
+    feed(tmp_path, {"id": "LAMP", "stock": 4})
+    run("sync", "papers")
+    feed(tmp_path, {"id": "LAMP", "stock": "[many]"})
+    with pytest.raises(SnapshotRefused):
+        run("sync", "papers")
+    listed = CliRunner().invoke(app, ["snapshots", "list", "--shop", "papers"]).output.splitlines()
+    assert len(listed) == 3
+    assert "rejected  rows 0, refused rows 1, window manual--sync-2" in listed[0]
+    assert (
+        listed[1].startswith("    no readable row;") and "'[many]', where a quantity is a number" in listed[1]
+    )
+    assert "complete  rows 1, refused rows 0, changed 1, restocks 0, window manual--sync-2" in listed[2]

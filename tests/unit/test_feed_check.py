@@ -224,5 +224,29 @@ def test_the_command_reads_addresses_as_a_shop_would() -> None:
         assert restock(url, "--allow-private")[0] == 0
 
 
+@pytest.mark.parametrize(
+    ("address", "reason", "source"),
+    [
+        (
+            "https://ann:canary@shop.example/f?key=canary",
+            "a login does not belong here",
+            "https://shop.example/f?…",
+        ),
+        ("http://[::1]:9/f?key=canary", "http://[::1]:9/f?…: ::1 is a loopback", "http://[::1]:9/f?…"),
+        ("ftp://shop.example/f", "ftp:// is not supported. Allowed are http://", "ftp://shop.example/f"),
+        ("nothing/here.csv", "here.csv does not exist", "nothing/here.csv"),
+    ],
+)
+def test_any_address_has_a_verdict_and_shows_no_secret(address: str, reason: str, source: str) -> None:
+    code, output = restock(address, "--json")
+    told = json.loads(output)
+    assert (code, told["verdict"], told["source"]) == (1, "refuse", source)
+    assert reason in told["reason"] and "canary" not in output
+
+
+def test_a_file_on_localhost_is_a_file(file: Callable[[str], str]) -> None:
+    assert restock(f"file://localhost{file(lamps(3))}")[0] == 0
+
+
 def offer(server: FeedServer) -> str:
     return server.offer("/feed", Answer(lamps(3).encode()))

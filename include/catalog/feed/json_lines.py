@@ -28,7 +28,10 @@ class OverlongLine:
 
 def read_json_lines(stream: FeedStream, settled: FieldMapping) -> Iterator[Chunk]:
     """The rows of a feed with one JSON object a line; raises SnapshotRefused."""
-    seen = seen_names(list(_sample(stream.head)), settled.names)
+    sample = list(_sample(stream.head))
+    if not any(isinstance(line, dict) for line in sample):
+        raise SnapshotRefused(f"{stream.source}: {_explain_start(stream.head)}")
+    seen = seen_names(sample, settled.names)
     reader = RowReader(choose_names(seen, settled.names, stream.source), settled.rules)
     decoded = row_type(reader.names) if reader.is_plain else None
     decoder = msgspec.json.Decoder(decoded) if decoded else None
@@ -72,6 +75,21 @@ def _sample(head: bytes) -> Iterator[Any]:
     for line in head.splitlines():
         with suppress(*UNREADABLE):
             yield msgspec.json.decode(line.decode("utf-8", "replace"))
+
+
+def _explain_start(head: bytes) -> str:
+    start = head.lstrip()
+    first, line_break, _ = start.partition(b"\n")
+    if not line_break and len(start) > LONGEST_LINE // 8:
+        return f"no line ends within the first {len(head):,} bytes. Allowed is one JSON object a line, or an array."
+    try:
+        msgspec.json.decode(first)
+    except UNREADABLE as error:
+        why = explain_bad_json(first, error, "first line")
+        return (
+            f"{why}, and no line after it is one JSON object. Allowed is one JSON object a line, or an array."
+        )
+    return f"seen was {excerpt_of(first)[:60]!r}. Allowed is one JSON object a line, or an array."
 
 
 def _read_fast(

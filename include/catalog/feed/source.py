@@ -106,9 +106,10 @@ def _access(shop: Shop, connection: ShopConnection | None) -> Access:
         )
     if name := connection.extra.get("header_name"):
         headers = {**headers, str(name): str(connection.extra.get("header_secret") or "")}
-    place = f"Airflow Connection {connection.conn_id!r}"
-    return Access(place, connection.login, connection.password, headers)
+    return Access(connection.place, connection.login, connection.password, headers)
 
 
 def _path_of(url: str, home: Path) -> Path:
-    return home / (unquote(url.removeprefix("file://")) if url.startswith("file://") else url)
+    if not url.startswith("file://"):
+        return home / url
+    return home / unquote(url.removeprefix("file://").removeprefix("localhost"))

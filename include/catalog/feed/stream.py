@@ -27,6 +27,19 @@ ALWAYS_UNPACKED = 10_000_000
 MOST_UNPACKED_OF_LIMIT = 10
 BOM = b"\xef\xbb\xbf"
 WRAPPERS = ("items", "products", "data")
+FOREIGN_KINDS = {
+    b"PK\x03\x04": "a ZIP or Excel file",
+    b"BZh": "a file packed with bzip2",
+    b"\xfd7zXZ\x00": "a file packed with xz",
+    b"\x28\xb5\x2f\xfd": "a file packed with Zstandard",
+    b"7z\xbc\xaf\x27\x1c": "a 7-Zip file",
+    b"Rar!": "a RAR file",
+    b"%PDF-": "a PDF document",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"PAR1": "a Parquet file",
+    b"SQLite format 3": "a database",
+}
+TEXT = bytes([*b"\t\n\v\f\r", *range(0x20, 0x7F), *range(0x80, 0x100)])
 ALLOWED = "Allowed are a JSON array, JSON Lines, CSV and XML, plain or packed with gzip"
 
 FeedFormat = Literal["json", "jsonl", "csv", "xml"]
@@ -183,9 +196,10 @@ def _page(start: bytes) -> str | None:
 def _foreign_kind(head: bytes) -> str | None:
     if head.startswith(GZIP_MAGIC):
         return "gzip inside gzip inside gzip"
-    if head.startswith(b"PK\x03\x04"):
-        return "a ZIP or Excel file"
+    if named := next((kind for magic, kind in FOREIGN_KINDS.items() if head.startswith(magic)), None):
+        return named
     start = head[:256]
-    if start.count(0) <= len(start) // 8:
-        return None
-    return "a binary file, or UTF-16 text without its mark (then set feed.encoding: utf-16-le)"
+    if start.count(0) > len(start) // 8:
+        order = "be" if start[:2].startswith(b"\0") else "le"
+        return f"a binary file, or UTF-16 text without its mark (then set feed.encoding: utf-16-{order})"
+    return "a binary file" if len(start.translate(None, TEXT)) > len(start) // 32 else None

@@ -4,20 +4,26 @@ A document type is refused before anything of it is read, and with it every enti
 expat would hold in memory is bounded: one tag, one variant, the depth and the number of attributes.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, NoReturn
 from xml.parsers import expat
 
 from include.catalog.base import CatalogRow, Chunk, RejectedRow, excerpt_of
-from include.catalog.feed.fields import FieldNames, choose_names
+from include.catalog.feed.fields import choose_names
 from include.catalog.feed.rows import RowReader
 from include.catalog.feed.stream import BLOCK, FeedStream
 from include.catalog.feed.xml_finder import ItemFinder
-from include.catalog.feed.xml_items import LONGEST_ITEM, Item, ItemCollector, NotRead, Way
+from include.catalog.feed.xml_items import LONGEST_ITEM, Item, ItemCollector, NotRead
 from include.domain.feed_fields import CatalogField, FieldMapping
 from include.errors import RowRejected, SnapshotRefused
 
 LONGEST_TAG = 2 * LONGEST_ITEM
+HINTS = {
+    expat.errors.XML_ERROR_UNDEFINED_ENTITY: (
+        "; XML knows only &amp; &lt; &gt; &quot; &apos; and numbers such as &#160;"
+    ),
+    expat.errors.XML_ERROR_INVALID_TOKEN: "; bytes of another encoding? It is told by feed.encoding",
+}
 # Texts of which a feed may give several; only the first is kept.
 MAY_REPEAT: tuple[CatalogField, ...] = ("title", "url", "image_url")
 
@@ -31,7 +37,10 @@ def read_xml(stream: FeedStream, settled: FieldMapping, item: str | None = None)
     finder = ItemFinder(beginning.parser)
     beginning.look_at(stream.head)
     way = finder.choose(settled.names, item, stream.source)
-    names = _names(finder, way, settled.names, stream.source)
+    if not finder.seen:
+        raise beginning.refusal_of_beginning()
+    seen, place = list(finder.total(way).names), f"{stream.source}, element {'/'.join(way)!r}"
+    names = choose_names(seen, settled.names, place) if way else {}
     reader = RowReader(names, settled.rules)
     document = _Document(stream.source)
     items = ItemCollector(document.parser, way)
@@ -51,6 +60,7 @@ class _Document:
     def __init__(self, source: str) -> None:
         self._source = source
         self._fed = 0
+        self._mistake: str | None = None
         self.parser = expat.ParserCreate("utf-8")
         self.parser.buffer_text = True
         self.parser.ordered_attributes = True
@@ -60,10 +70,19 @@ class _Document:
         """Parse what may be only the beginning; a mistake in it is told when all is read."""
         try:
             self.parser.Parse(head, False)
-        except expat.ExpatError:
-            return
+        except expat.ExpatError as error:
+            self._mistake = _explain(error)
         except NotRead as error:
             raise self._refusal(str(error)) from None
+
+    def refusal_of_beginning(self) -> SnapshotRefused:
+        """Why no element of the beginning has an end."""
+        if self._mistake:
+            return self._refusal(f"is not well-formed after 0 whole rows: {self._mistake}")
+        return SnapshotRefused(
+            f"{self._source}: no XML element ends within the first {BLOCK:,} bytes: the feed is cut off or no list of "
+            "variants."
+        )
 
     def feed(self, block: bytes, items: ItemCollector) -> None:
         """Parse on, into `items`."""
@@ -93,16 +112,6 @@ class _Document:
 
 def _refuse_doctype(*_: Any) -> NoReturn:
     raise NotRead("declares a document type (<!DOCTYPE …>), which could define entities")
-
-
-def _names(finder: ItemFinder, way: Way, settled: Mapping[CatalogField, str], source: str) -> FieldNames:
-    if way:
-        return choose_names(list(finder.total(way).names), settled, f"{source}, element {'/'.join(way)!r}")
-    if finder.seen:
-        return {}
-    raise SnapshotRefused(
-        f"{source}: no XML element ends within the first {BLOCK:,} bytes: the feed is cut off or no list of variants."
-    )
 
 
 def _read(item: Item, reader: RowReader, number: int) -> CatalogRow | RejectedRow:
@@ -136,4 +145,5 @@ def _counted(items: ItemCollector) -> str:
 
 
 def _explain(error: expat.ExpatError) -> str:
-    return f"{expat.errors.messages[error.code]} (column {error.offset + 1:,})"
+    what = f"{expat.errors.messages[error.code]} (column {error.offset + 1:,})"
+    return what + HINTS.get(expat.errors.messages[error.code], "")

@@ -1,16 +1,17 @@
 """A shop's whole stock as one bulk operation: started, found again, waited for, fetched.
 
 An operation carries the name of its window in a comment of its query, so that one left behind by a killed task
-is found again instead of started twice. Nothing of an operation that did not complete is used.
+is found again instead of started twice. All runs by hand want the same, the shop as it is now: what one of them left
+behind serves the next. Nothing of an operation that did not complete is used.
 """
 
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime
+from datetime import UTC, datetime
 
 from include.ahead import ahead
 from include.catalog.archive import Archive, PartWriter
-from include.catalog.http import HttpClient, Reply
+from include.catalog.http import AnswerRefused, HttpClient, Reply
 from include.catalog.shopify.client import ShopifyClient
 from include.catalog.shopify.documents import document
 from include.catalog.shopify.replies import (
@@ -21,42 +22,76 @@ from include.catalog.shopify.replies import (
     SubmitData,
     UserError,
 )
-from include.errors import ConfigurationError, NotReady, RestockError, TemporaryError
+from include.domain.window import BY_HAND, Window
+from include.errors import ConfigurationError, FeedMissing, NotReady, RestockError, TemporaryError
 
 OPERATIONS_LOOKED_AT = 50
 MOST_ATTEMPTS = 3
 BLOCKS_AHEAD = 4
 BUSY = ("OPERATION_IN_PROGRESS", "LIMIT_REACHED")
+BEGUN = ("CREATED", "RUNNING")
 FAILED = ("FAILED", "CANCELED", "EXPIRED")
 
 
 class BulkSweep:
     """The bulk operation of one window of one shop."""
 
-    def __init__(self, client: ShopifyClient, files: HttpClient, shop_id: str, window_key: str) -> None:
+    def __init__(
+        self,
+        client: ShopifyClient,
+        files: HttpClient,
+        shop_id: str,
+        window: Window,
+        adopted: set[str],
+    ) -> None:
         self._client = client
         self._files = files
         self._shop_id = shop_id
         self._owner = f"# restock {shop_id} "
-        self._mark = f"{self._owner}{window_key}\n"
+        self._mark = f"{self._owner}{window.key}\n"
+        self._is_by_hand = window.key.startswith(BY_HAND)
+        self._adopted = adopted
 
     def fetch(self, archive: Archive, source: str) -> None:
         """Archive the result; raises NotReady until there is one."""
         operation = self._find() or self._submit()
         if operation.is_waiting:
             raise self._not_ready("Shopify prepares", operation.id)
-        with archive.start(datetime.fromisoformat(operation.created_at), source) as writer:
+        try:
+            self._keep(operation, archive, source)
+        except (AnswerRefused, FeedMissing) as gone:
+            raise self._start_anew(operation, gone) from None
+
+    def _keep(self, operation: Operation, archive: Archive, source: str) -> None:
+        with archive.start(self._started_at(operation), source) as writer:
             with writer.open_part() as part:
                 self._download(operation, part)
             writer.finish(kind="full", content_type="application/jsonl")
 
+    def _started_at(self, operation: Operation) -> datetime:
+        try:
+            return datetime.fromisoformat(operation.created_at).astimezone(UTC)
+        except ValueError:
+            raise ConfigurationError(
+                f"shop {self._shop_id!r}: {operation.id} was created at {operation.created_at[:40]!r}, which is no "
+                "time. Has the API version changed? Try another one of those that shopify.api_version allows."
+            ) from None
+
     def _find(self) -> Operation | None:
         """The window's operation that waits or completed; None where a new one is to be started."""
-        mine = [known for known in self._operations() if known.query.startswith(self._mark)]
+        mine = self._mine()
         usable = next((known for known in mine if known.status not in FAILED), None)
         if usable is None and mine:
             self._judge_failures(mine)
         return usable
+
+    def _mine(self) -> list[Operation]:
+        return [known for known in self._operations() if self._is_mine(known)]
+
+    def _is_mine(self, known: Operation) -> bool:
+        if self._is_by_hand and known.status in BEGUN and known.query.startswith(f"{self._owner}{BY_HAND}"):
+            self._adopted.add(known.id)
+        return known.query.startswith(self._mark) or known.id in self._adopted
 
     def _judge_failures(self, failed: list[Operation]) -> None:
         newest, count = failed[0], len(failed)
@@ -103,7 +138,8 @@ class BulkSweep:
         running = [known for known in self._operations() if known.is_waiting]
         if not running:
             return TemporaryError(
-                f"shop {self._shop_id!r}: Shopify says that a bulk operation is in progress, and shows none.",
+                f"shop {self._shop_id!r}: Shopify says that a bulk operation is in progress, and shows none. Wait "
+                "until it has ended; trying again starts this pull anew.",
                 retry_after=10,
             )
         left = next((known for known in running if known.query.startswith(self._owner)), None)
@@ -124,26 +160,38 @@ class BulkSweep:
             return
         try:
             self._copy(operation, part)
-        except ConfigurationError as error:
-            if part.byte_count:
-                raise
+        except (AnswerRefused, FeedMissing):
             fresh = find_operation(self._client, operation.id)
-            if fresh is None or fresh.url is None or fresh.url == operation.url:
-                raise TemporaryError(
-                    f"shop {self._shop_id!r}: the result of {operation.id} can't be fetched ({error}). Trying again "
-                    "asks for a new address, or starts anew."
-                ) from None
+            if fresh is None or fresh.url is None:
+                raise
             self._copy(fresh, part)
 
     def _copy(self, operation: Operation, part: PartWriter) -> None:
-        # A body that breaks off is asked for again from its beginning: what was written already is passed over.
-        self._files.fetch(str(operation.url), lambda reply: _continue(reply, part))
+        place = f"shop {self._shop_id!r}: the result of {operation.id}"
+        try:
+            # A body that breaks off is asked for again from its beginning: what was written already is passed over.
+            self._files.fetch(str(operation.url), lambda reply: _continue(reply, part))
+        except TemporaryError as error:
+            error.args = (f"{place}: {error} Trying again fetches it anew; nothing of it was used.",)
+            raise
         expected = operation.file_size
-        if expected is not None and part.byte_count != int(expected):
+        if expected is not None and str(part.byte_count) != expected:
             raise TemporaryError(
-                f"shop {self._shop_id!r}: the result of {operation.id} has {part.byte_count:,} bytes, where Shopify "
-                f"says {int(expected):,}. Trying again fetches it anew."
+                f"{place} has {part.byte_count} bytes, where Shopify says {expected[:40]}. Trying again fetches "
+                "it anew."
             )
+
+    def _start_anew(self, operation: Operation, gone: RestockError) -> RestockError:
+        """The address expired, and so did the one that was given instead of it."""
+        if len(self._mine()) >= MOST_ATTEMPTS:
+            why = str(gone).rstrip(".")
+            return ConfigurationError(
+                f"shop {self._shop_id!r}: the result of {operation.id} can't be fetched ({why}), as those of "
+                f"{MOST_ATTEMPTS - 1} before it for this window. Nothing of them is used; the next window starts anew."
+            )
+        return self._not_ready(
+            f"the result of {operation.id} is gone, and is prepared again", self._submit().id
+        )
 
 
 def find_operation(client: ShopifyClient, operation_id: str) -> Operation | None:

@@ -56,6 +56,10 @@ class Throttled(TemporaryError):
     """The budget of the shop's API is used up for a moment."""
 
 
+class _Failed(TemporaryError):
+    """The answer came, and is an internal error or no whole JSON."""
+
+
 class TooCostly(ConfigurationError):
     """One question costs more than any may: it has to ask for less."""
 
@@ -85,7 +89,7 @@ class ShopifyClient:
     def ask(self, name: str, shape: type[T], step: str, **variables: Any) -> Answer[T]:
         """The answer to `<name>.graphql`; `step` says in errors what was being read."""
         attempts = Retrying(
-            retry=retry_if_exception_type(Throttled),
+            retry=retry_if_exception_type(Throttled if name in ONCE else (Throttled, _Failed)),
             stop=stop_after_attempt(TRIES),
             wait=_pause,
             sleep=self._sleep,
@@ -106,9 +110,7 @@ class ShopifyClient:
         try:
             envelope = msgspec.json.decode(answered, type=_Envelope)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            raise TemporaryError(
-                f"the reply of {len(answered):,} bytes is not JSON, or was cut off"
-            ) from None
+            raise _Failed(f"the reply of {len(answered):,} bytes is not JSON, or was cut off") from None
         self._note_cost(name, envelope.extensions)
         if envelope.errors:
             raise self._error_of(envelope)
@@ -122,7 +124,7 @@ class ShopifyClient:
 
     def _error_of(self, envelope: _Envelope) -> RestockError:
         errors = envelope.errors if isinstance(envelope.errors, list) else [_Error(str(envelope.errors))]
-        said = "; ".join(error.message for error in errors)[:MOST_SHOWN]
+        said = " ".join("; ".join(error.message for error in errors).split())[:MOST_SHOWN]
         codes = {error.extensions.code for error in errors if error.extensions}
         if "THROTTLED" in codes:
             return Throttled("the API's budget is used up", retry_after=self._pause_for(envelope.extensions))
@@ -133,7 +135,7 @@ class ShopifyClient:
                 f"access denied ({said}). Give the app the scopes read_products, read_inventory and read_locations"
             )
         if codes & {"INTERNAL_SERVER_ERROR", "TIMEOUT"}:
-            return TemporaryError(f"Shopify failed ({said})")
+            return _Failed(f"Shopify failed ({said})")
         return ConfigurationError(f"the question is refused ({said}). Check shopify.api_version")
 
     def _note_cost(self, name: str, extensions: _Extensions | None) -> None:
@@ -179,4 +181,5 @@ def _read_all(reply: Reply) -> bytes:
 
 def _pause(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome else None
-    return (error.retry_after or 1.0) if isinstance(error, TemporaryError) else 1.0
+    told = error.retry_after if isinstance(error, TemporaryError) else None
+    return told or min(2.0 ** (state.attempt_number - 1), LONGEST_PAUSE)

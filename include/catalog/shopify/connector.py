@@ -42,6 +42,7 @@ class ShopifyConnector:
         self._shop = shop
         self._connection = connection
         self._sleep = sleep
+        self._adopted: set[str] = set()
 
     @property
     def full_every(self) -> timedelta:
@@ -75,7 +76,7 @@ class ShopifyConnector:
                 files = HttpClient(
                     Access("the bulk operation's result", subject="shop"), self._limits, self._sleep
                 )
-                BulkSweep(client, files, self._shop.id, window.key).fetch(archive, url)
+                BulkSweep(client, files, self._shop.id, window, self._adopted).fetch(archive, url)
                 return
             with archive.start(now, url) as writer:
                 Increment(client, self._settings.page_size, since).write(writer)
@@ -111,8 +112,7 @@ class ShopifyConnector:
 
     def _open(self) -> tuple[HttpClient, str]:
         connection = self._require_connection()
-        place = f"Airflow Connection {connection.conn_id!r}"
-        access = Access(place, headers={TOKEN: str(connection.password)}, subject="shop")
+        access = Access(connection.place, headers={TOKEN: str(connection.password)}, subject="shop")
         url = f"{connection.base_url}/admin/api/{self._settings.api_version}/graphql.json"
         return HttpClient(access, self._limits, self._sleep), url
 

@@ -1,6 +1,7 @@
 """From Shopify's replies to rows of a catalog: one per variant and location."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Literal
 
@@ -25,6 +26,7 @@ from include.errors import RowRejected, SnapshotRefused
 
 ROWS_AT_ONCE = 2000
 LONGEST_LINE = 16_000_000
+LARGEST_QUANTITY = 10**12
 ONLY_VARIANT = "Default Title"
 SHOWN_STATUSES = ("ACTIVE", "UNLISTED")
 GIDS = "gid://shopify/"
@@ -255,6 +257,8 @@ def _stocked(
     available = next((one.quantity for one in quantities or () if one.name == "available"), None)
     if location is None or available is None:
         raise RowRejected("the level has no location, or no quantity named available")
+    check_quantity(available)
+    _check_moment(at)
     # Written out, since it runs once per level of the whole shop.
     return CatalogRow(
         number,
@@ -274,6 +278,25 @@ def _stocked(
         row.inventory_item_id,
         at,
     )
+
+
+def check_quantity(quantity: int) -> None:
+    """Raise RowRejected for more, or less, than any shop has."""
+    if abs(quantity) > LARGEST_QUANTITY:
+        raise RowRejected(
+            f"a quantity of {str(quantity)[:40]} is absurd; at most {LARGEST_QUANTITY:,} is believed"
+        )
+
+
+def _check_moment(at: str | None) -> None:
+    if at is None:
+        return
+    try:
+        is_moment = at[7:8] == "-" and at[10:11] == "T" and "," not in at and bool(datetime.fromisoformat(at))
+    except ValueError:
+        is_moment = False
+    if not is_moment:
+        raise RowRejected(f"updatedAt is {at[:40]!r}, where a time is written as 2026-01-31T12:00:00Z")
 
 
 def _title(product: Product, variant: Variant) -> str:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from include.catalog.shopify.rows import SHOWN_STATUSES
+from include.catalog.shopify.rows import SHOWN_STATUSES, check_quantity
 from include.domain.webhook import Delivery
 from include.errors import RowRejected
 
@@ -19,7 +19,7 @@ STORE = "x-shopify-shop-domain"
 WEBHOOK_ID = "x-shopify-webhook-id"
 TRIGGERED_AT = "x-shopify-triggered-at"
 LONGEST_ID = 100
-LARGEST_QUANTITY = 10**12
+PRIVACY_TOPICS = ("customers/redact", "customers/data_request", "shop/redact")
 
 Body = TypeVar("Body")
 
@@ -76,6 +76,8 @@ def read_delivery(headers: Mapping[str, str], body: bytes, now: datetime) -> Del
     topic, webhook_id = headers.get(TOPIC, ""), headers.get(WEBHOOK_ID, "")
     if not topic or not 0 < len(webhook_id) <= LONGEST_ID or not webhook_id.isprintable():
         raise RowRejected(f"a webhook needs the headers {TOPIC} and {WEBHOOK_ID}")
+    if topic in PRIVACY_TOPICS:
+        raise RowRejected(f"{topic} belongs to /privacy/shopify/<shop>; here nobody would obey it")
     read = _READERS.get(topic)
     try:
         said, updated_at = read(body) if read else ({}, None)
@@ -92,7 +94,7 @@ def _level(body: bytes) -> Said:
     level = _decode(body, _Level)
     if level.available is None:
         return {}, level.updated_at
-    _check_quantity(level.available)
+    check_quantity(level.available)
     told = {
         "item": str(level.inventory_item_id),
         "location": str(level.location_id),
@@ -105,7 +107,7 @@ def _total(body: bytes) -> Said:
     variant = _decode(body, _Variant)
     if variant.inventory_quantity is None:
         return {}, variant.updated_at
-    _check_quantity(variant.inventory_quantity)
+    check_quantity(variant.inventory_quantity)
     return (
         {"totals": [{"variant": str(variant.id), "available": variant.inventory_quantity}]},
         variant.updated_at,
@@ -155,11 +157,6 @@ _READERS: Mapping[str, Callable[[bytes], Said]] = {
 
 def _decode(body: bytes, shape: type[Body]) -> Body:
     return msgspec.json.decode(body, type=shape)
-
-
-def _check_quantity(quantity: int) -> None:
-    if abs(quantity) > LARGEST_QUANTITY:
-        raise RowRejected(f"a quantity of {quantity} is not believed")
 
 
 def _title(product: str | None, variant: str | None) -> str | None:

@@ -3,6 +3,7 @@
 import gzip
 import json
 import tracemalloc
+import zlib
 
 import pytest
 
@@ -244,3 +245,53 @@ def test_a_packed_feed_that_is_cut_off_is_refused_whole(reader, kind, cut):
     }
     packed = gzip.compress(contents[kind].encode())
     assert "the gzip file is cut off after" in refusal_of(reader, packed[: int(len(packed) * cut)])
+
+
+FOREIGN = {
+    "bzip2": (b"BZh91AY&SY" + bytes(range(128, 255)), "a file packed with bzip2"),
+    "xz": (b"\xfd7zXZ\x00\x00\x04", "a file packed with xz"),
+    "PDF": (b"%PDF-1.7\n%\xe2\xe3", "a PDF document"),
+    "zlib": (zlib.compress(json.dumps([LAMP] * 9).encode()), "a binary file"),
+    "UTF-16 without its mark": ("id,quantity\nA,1\n".encode("utf-16-be"), "feed.encoding: utf-16-be"),
+}
+
+
+@pytest.mark.parametrize(("content", "seen"), list(FOREIGN.values()), ids=list(FOREIGN))
+def test_a_file_of_another_kind_is_called_by_its_name(reader, content, seen):
+    told = refusal_of(reader, content)
+    assert seen in told and "Allowed are a JSON array" in told
+    assert told.isprintable()
+
+
+def test_text_in_other_scripts_is_no_binary_file(reader):
+    table = "id,quantity,title\nA,1," + "\u8868\u793a" * 99 + "\n"
+    assert reader.read(table.encode("shift_jis"), encoding="shift_jis").quantities
+
+
+STARTS = {
+    "objects without line breaks": (
+        b'{"id": "A"}{"id": "B"}',
+        "first line is not valid JSON: trailing characters",
+    ),
+    "cut at once": (b'{"id": "A', "first line is not valid JSON: Input data was truncated"),
+    "one endless object": (b'{"id": "' + b"x" * 300_000, "no line ends within the first 262,144 bytes"),
+}
+
+
+@pytest.mark.parametrize(("content", "reason"), list(STARTS.values()), ids=list(STARTS))
+def test_a_beginning_that_is_no_json_says_what_it_is(reader, content, reason):
+    told = refusal_of(reader, content)
+    assert reason in told and "Allowed is one JSON object a line, or an array" in told
+
+
+@pytest.mark.parametrize(
+    ("id", "reason"),
+    [
+        (b"a&nbsp;b", "undefined entity (column 22); XML knows only &amp;"),
+        (b"Gl\xfchbirne", "It is told by feed.encoding"),
+    ],
+    ids=["an entity of HTML", "another encoding"],
+)
+def test_xml_that_breaks_in_its_first_row_says_where_and_what_to_do(reader, id, reason):
+    told = refusal_of(reader, b"<products><item><id>" + id + b"</id><quantity>1</quantity></item></products>")
+    assert "on line 1" in told and reason in told
