@@ -359,7 +359,7 @@ counted AS (
             WHERE
                 stand_in.shop_id = :shop_id
                 AND stand_in.channel = returned.channel
-                AND stand_in.address_key LIKE 'erased:%'
+                AND stand_in.address_key BETWEEN 'erased:' AND 'erased;'
                 AND stand_in.reason = returned.reason
                 AND stand_in.suppressed_at = returned.suppressed_at
         )
