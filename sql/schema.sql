@@ -1,9 +1,3 @@
-CREATE FUNCTION public.address_digest(secret text, address_key text) RETURNS bytea
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT sha256(convert_to(secret || chr(10) || address_key, 'UTF8')) $$;
-
-COMMENT ON FUNCTION public.address_digest(secret text, address_key text) IS 'What is kept of an address that was forgotten; only this database can make it.';
-
 CREATE PROCEDURE public.analyze_stage(IN snapshot bigint)
     LANGUAGE plpgsql
     AS $$
@@ -171,6 +165,12 @@ $$;
 
 COMMENT ON FUNCTION public.effective_rules(of_rule_set bigint, of_shop text, of_variant text, of_product text, of_collections text[]) IS 'What overrides change for one variant, rule -> value and rule -> origin, the narrowest last; NULL: nothing. Its
 specification is include/domain/overrides.py: resolve_rules. Join it LATERAL, and only where the set has overrides.';
+
+CREATE FUNCTION public.erased_key(secret text, address_key text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT 'erased:' || encode(sha256(convert_to(secret || chr(10) || address_key, 'UTF8')), 'hex') $$;
+
+COMMENT ON FUNCTION public.erased_key(secret text, address_key text) IS 'What a suppression keeps in place of an address that was forgotten, until the address comes back (SEMANTICS 10.3); only this database can make it.';
 
 CREATE FUNCTION public.is_counted(location_id text, included text[], excluded text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -957,18 +957,6 @@ crash of Postgres everybody starts afresh.';
 COMMENT ON COLUMN public.intake_rate.subject IS 'A digest of the key or the address, and the limit.';
 
 COMMENT ON COLUMN public.intake_rate.granted_count IS 'What the last asking was granted.';
-
-CREATE TABLE public.kept_suppression (
-    shop_id text NOT NULL COLLATE pg_catalog."C",
-    channel text NOT NULL,
-    address_digest bytea NOT NULL,
-    reason text NOT NULL,
-    suppressed_at timestamp with time zone NOT NULL,
-    CONSTRAINT kept_suppression_channel_check CHECK ((channel = ANY (ARRAY['EMAIL'::text, 'SMS'::text]))),
-    CONSTRAINT kept_suppression_reason_check CHECK ((reason = ANY (ARRAY['unsubscribed'::text, 'invalid_address'::text, 'complaint'::text, 'manual'::text])))
-);
-
-COMMENT ON TABLE public.kept_suppression IS 'Suppressions of people who were forgotten (SEMANTICS 10.3): a keyed digest in place of the address. It becomes a suppression again when the address comes back.';
 
 CREATE TABLE public.message_feedback (
     shop_id text NOT NULL COLLATE pg_catalog."C",
@@ -2085,9 +2073,6 @@ ALTER TABLE ONLY public.installation
 
 ALTER TABLE ONLY public.intake_rate
     ADD CONSTRAINT intake_rate_pkey PRIMARY KEY (subject);
-
-ALTER TABLE ONLY public.kept_suppression
-    ADD CONSTRAINT kept_suppression_pkey PRIMARY KEY (shop_id, channel, address_digest);
 
 ALTER TABLE ONLY public.message_feedback
     ADD CONSTRAINT message_feedback_pkey PRIMARY KEY (shop_id, message_id, kind);

@@ -321,57 +321,35 @@ ORDER BY profile.profile_id * CAST(:direction AS integer);
 
 -- name: restore_suppressions
 -- Who objected before being forgotten, and is known again, is suppressed again (SEMANTICS 10.1, 10.3).
-WITH returned AS (
-    DELETE FROM kept_suppression
-    USING
-        installation,
-        (
-            SELECT
-                'EMAIL' AS channel,
-                unnest(CAST(:email_keys AS text[])) AS address_key
-            UNION ALL
-            SELECT
-                'SMS',
-                unnest(CAST(:phones AS text[]))
-        ) AS given
-    WHERE
-        kept_suppression.shop_id = :shop_id
-        AND kept_suppression.channel = given.channel
-        AND kept_suppression.address_digest = address_digest(installation.link_secret, given.address_key)
-        AND EXISTS (SELECT 1 FROM kept_suppression AS known WHERE known.shop_id = :shop_id)
-    RETURNING
-        kept_suppression.channel,
-        given.address_key,
-        kept_suppression.reason,
-        kept_suppression.suppressed_at
-),
-
--- What stood for it in reports meanwhile; counted once before and after.
-counted AS (
-    DELETE FROM suppression
-    USING returned
-    WHERE
-        suppression.shop_id = :shop_id
-        AND suppression.channel = returned.channel
-        AND suppression.address_key = (
-            SELECT min(stand_in.address_key)
-            FROM suppression AS stand_in
-            WHERE
-                stand_in.shop_id = :shop_id
-                AND stand_in.channel = returned.channel
-                AND stand_in.address_key BETWEEN 'erased:' AND 'erased;'
-                AND stand_in.reason = returned.reason
-                AND stand_in.suppressed_at = returned.suppressed_at
-        )
+WITH given AS (
+    SELECT
+        address.channel,
+        address.address_key,
+        erased_key(installation.link_secret, address.address_key) AS erased_key
+    FROM (
+        SELECT
+            'EMAIL' AS channel,
+            unnest(CAST(:email_keys AS text[])) AS address_key
+        UNION ALL
+        SELECT
+            'SMS',
+            unnest(CAST(:phones AS text[]))
+    ) AS address
+    CROSS JOIN installation
 )
 
-INSERT INTO suppression (shop_id, channel, address_key, reason, suppressed_at)
-SELECT
-    :shop_id,
-    channel,
-    address_key,
-    reason,
-    suppressed_at
-FROM returned
-ORDER BY channel, address_key
-ON CONFLICT (shop_id, channel, address_key) DO NOTHING;
+UPDATE suppression
+SET address_key = given.address_key
+FROM given
+WHERE
+    suppression.shop_id = :shop_id
+    AND suppression.channel = given.channel
+    AND suppression.address_key = given.erased_key
+    AND NOT EXISTS (
+        SELECT 1
+        FROM suppression AS present
+        WHERE
+            present.shop_id = :shop_id
+            AND present.channel = given.channel
+            AND present.address_key = given.address_key
+    );

@@ -101,32 +101,49 @@ unsaid AS (
     WHERE consent.shop_id = :shop_id AND consent.profile_id = erased.profile_id
 ),
 
-unsuppressed AS (
-    UPDATE suppression
-    SET address_key = 'erased:' || erased.profile_id
-    FROM erased
-    WHERE
-        suppression.shop_id = :shop_id
-        AND suppression.address_key = CASE suppression.channel WHEN 'SMS' THEN erased.phone ELSE erased.email_key END
-    RETURNING
+objected AS (
+    SELECT
         suppression.channel,
-        CASE suppression.channel WHEN 'SMS' THEN erased.phone ELSE erased.email_key END AS address_key,
-        suppression.reason,
-        suppression.suppressed_at
+        suppression.address_key,
+        erased_key(installation.link_secret, suppression.address_key) AS erased_key
+    FROM erased
+    CROSS JOIN installation
+    JOIN suppression
+        ON
+            suppression.shop_id = :shop_id
+            AND suppression.address_key = CASE suppression.channel
+                WHEN 'SMS' THEN erased.phone
+                ELSE erased.email_key
+            END
 ),
 
-kept AS (
-    INSERT INTO kept_suppression (shop_id, channel, address_digest, reason, suppressed_at)
-    SELECT
-        :shop_id,
-        unsuppressed.channel,
-        address_digest(installation.link_secret, unsuppressed.address_key),
-        unsuppressed.reason,
-        unsuppressed.suppressed_at
-    FROM unsuppressed
-    CROSS JOIN installation
-    ORDER BY unsuppressed.channel, unsuppressed.address_key
-    ON CONFLICT (shop_id, channel, address_digest) DO NOTHING
+hidden AS (
+    UPDATE suppression
+    SET address_key = objected.erased_key
+    FROM objected
+    WHERE
+        suppression.shop_id = :shop_id
+        AND suppression.channel = objected.channel
+        AND suppression.address_key = objected.address_key
+        AND NOT EXISTS (
+            SELECT 1
+            FROM suppression AS earlier
+            WHERE
+                earlier.shop_id = :shop_id
+                AND earlier.channel = objected.channel
+                AND earlier.address_key = objected.erased_key
+        )
+    RETURNING objected.channel, objected.address_key
+),
+
+dropped AS (
+    DELETE FROM suppression
+    USING objected
+    WHERE
+        suppression.shop_id = :shop_id
+        AND suppression.channel = objected.channel
+        AND suppression.address_key = objected.address_key
+        AND (objected.channel, objected.address_key) NOT IN (SELECT hidden.channel, hidden.address_key FROM hidden)
 )
 
 SELECT
