@@ -124,5 +124,5 @@ def test_a_setting_that_cannot_be_read_is_refused_before_a_process_starts(
     monkeypatch.setenv("RESTOCK_DATABASE_URL", database_url)
     monkeypatch.setenv("RESTOCK_ADDRESS_RATE", "many")
     monkeypatch.setattr("uvicorn.run", lambda *_, **__: pytest.fail("it started"))
-    with pytest.raises(ConfigurationError, match="RESTOCK_ADDRESS_RATE is 'many'.*20/s 300/m"):
+    with pytest.raises(ConfigurationError, match=r"RESTOCK_ADDRESS_RATE is 'many'.*20/s 300/m"):
         serve(HOST, free_port())
