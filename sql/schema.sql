@@ -166,6 +166,12 @@ $$;
 COMMENT ON FUNCTION public.effective_rules(of_rule_set bigint, of_shop text, of_variant text, of_product text, of_collections text[]) IS 'What overrides change for one variant, rule -> value and rule -> origin, the narrowest last; NULL: nothing. Its
 specification is include/domain/overrides.py: resolve_rules. Join it LATERAL, and only where the set has overrides.';
 
+CREATE FUNCTION public.erased_key(secret text, address_key text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT 'erased:' || encode(sha256(convert_to(secret || chr(10) || address_key, 'UTF8')), 'hex') $$;
+
+COMMENT ON FUNCTION public.erased_key(secret text, address_key text) IS 'What a suppression keeps in place of an address that was forgotten, until the address comes back (SEMANTICS 10.3); only this database can make it.';
+
 CREATE FUNCTION public.is_counted(location_id text, included text[], excluded text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS $$
@@ -1226,7 +1232,8 @@ CREATE TABLE public.shop (
     registered_at timestamp with time zone NOT NULL,
     needs_recount boolean DEFAULT false NOT NULL,
     double_opt_in boolean DEFAULT false NOT NULL,
-    preferred_channels text[] DEFAULT '{EMAIL,SMS}'::text[] NOT NULL
+    preferred_channels text[] DEFAULT '{EMAIL,SMS}'::text[] NOT NULL,
+    store_domain text COLLATE pg_catalog."C"
 );
 
 COMMENT ON COLUMN public.shop.included_locations IS 'Locations whose stock counts; NULL counts all (SEMANTICS 1.1).';
@@ -1238,6 +1245,8 @@ COMMENT ON COLUMN public.shop.needs_recount IS 'Its locations or bundles changed
 COMMENT ON COLUMN public.shop.double_opt_in IS 'A request waits only once it was confirmed by its link (SEMANTICS 3.6).';
 
 COMMENT ON COLUMN public.shop.preferred_channels IS 'The first of these that a person asked for and can be reached on is used; the others are the fallback (SEMANTICS 3.1).';
+
+COMMENT ON COLUMN public.shop.store_domain IS 'How the platform names the store, from the Connection by each pull.';
 
 CREATE VIEW public.report_batches AS
  SELECT batch.shop_id,
@@ -2340,6 +2349,10 @@ CREATE INDEX subscription_unconfirmed ON public.subscription USING btree (create
 
 CREATE INDEX suppression_by_time ON public.suppression USING btree (shop_id, suppressed_at);
 
+CREATE INDEX variant_by_age ON public.variant USING btree (shop_id, first_seen_at, variant_id);
+
+COMMENT ON INDEX public.variant_by_age IS 'Pages of catalog variants, oldest or newest first.';
+
 CREATE INDEX variant_by_inventory_item ON public.variant USING btree (shop_id, inventory_item_id) WHERE (inventory_item_id IS NOT NULL);
 
 CREATE INDEX variant_by_product ON public.variant USING btree (shop_id, product_id, variant_id) WHERE (product_id IS NOT NULL);
@@ -2363,6 +2376,8 @@ CREATE TRIGGER changed_events AFTER UPDATE ON public.restock_event REFERENCING N
 CREATE TRIGGER changed_orders AFTER UPDATE ON public.order_line REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('ordered_at');
 
 CREATE TRIGGER changed_snapshots AFTER UPDATE ON public.snapshot REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('observed_at');
+
+CREATE TRIGGER changed_suppressions AFTER UPDATE ON public.suppression REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('suppressed_at');
 
 CREATE TRIGGER late_events AFTER INSERT ON public.restock_event REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION public.note_late('opened_at');
 

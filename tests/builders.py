@@ -113,6 +113,7 @@ class RowsConnector:
     knows_the_past = False
     full_every: timedelta | None = None
     webhook_secret: str | None = None
+    store_domain: str | None = None
 
     def __init__(
         self, rows: Iterable[CatalogRow | RejectedRow], last_modified: datetime | None = None

@@ -70,6 +70,10 @@ class Connector(Protocol):
     def webhook_secret(self) -> str | None:
         """What the platform signs its webhooks with, where it sends any."""
 
+    @property
+    def store_domain(self) -> str | None:
+        """How the platform's webhooks name the store, where it sends any."""
+
     def pull(self, window: Window, archive: Archive, now: datetime, since: datetime | None = None) -> None:
         """Store what the platform says at `now` as the archive of `window`: all of it, or what changed `since`.
 

@@ -47,9 +47,12 @@ app.command("simulate")(simulate)
 
 
 def main() -> None:
-    """Run the command; an error of ours is one line on stderr and exit code 1, without a traceback."""
+    """Run the command; an error of ours, or of a file, is one line on stderr and exit code 1, without a traceback."""
     try:
         app()
     except RestockError as error:
         sys.stderr.write(f"restock: {error}\n")
+        sys.exit(1)
+    except OSError as error:
+        sys.stderr.write(f"restock: {error.filename or 'the system'}: {error.strerror or error}\n")
         sys.exit(1)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from include.cli.parts import console, open_database, present
+from include.cli.parts import LARGEST_ID, console, open_database, present, print_whole
 from include.errors import ConfigurationError
 
 Shop = Annotated[
@@ -19,7 +19,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Everything, for programs."
 def why(
     subscription: Annotated[int | None, typer.Argument(help="A request's id.")] = None,
     email: Annotated[str | None, typer.Option(help="A person, by address: all requests.")] = None,
-    profile: Annotated[int | None, typer.Option(help="A person, by profile id: all requests.")] = None,
+    profile: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST_ID, help="A person, by profile id: all requests.")
+    ] = None,
     variant: Annotated[
         str | None, typer.Option(help="A variant: what holds its queue, by which rules.")
     ] = None,
@@ -46,19 +48,23 @@ def why(
         if as_json:
             typer.echo(json.dumps(dataclasses.asdict(one), indent=2, default=str))
         else:
-            console.print(one.sentence, markup=False)
+            console.print(one.sentence)
     if not found:
         console.print("This person has asked for nothing.")
 
 
 def simulate(
     variant: Annotated[str, typer.Option(help="The variant that comes back.")],
-    units: Annotated[int, typer.Option(min=0, help="Units that come back.")],
+    units: Annotated[
+        int, typer.Option(min=0, max=1_000_000_000, help="Units that are in stock then, all of them.")
+    ],
     shop: Shop = None,
     min_inventory: Annotated[str | None, typer.Option("--min", help="Another minimum inventory.")] = None,
     per_unit: Annotated[str | None, typer.Option(help="Other customers per unit: a number, or all.")] = None,
     wait: Annotated[str | None, typer.Option(help="Other minutes between batches.")] = None,
-    sales_per_hour: Annotated[float, typer.Option(min=0, help="Units that sell per hour.")] = 0.0,
+    sales_per_hour: Annotated[
+        float, typer.Option(min=0, max=1_000_000_000, help="Units that sell per hour.")
+    ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Say who would be told, when and in which batch, if these units came back now; nothing is written."""
@@ -84,5 +90,5 @@ def simulate(
             f"{batch.first_place}-{batch.first_place + count - 1}",
             " ".join(map(str, ids[:3])) + (f" ... {ids[-1]}" if count > 3 else ""),
         )
-    console.print(table)
-    console.print(f"It ends: {result.end}. {result.still_waiting} keep waiting.", markup=False)
+    print_whole(table)
+    console.print(f"It ends: {result.end}. {result.still_waiting} keep waiting.")

@@ -20,7 +20,7 @@ def flows_check() -> None:
     )
     broken = [flow for flow in known if isinstance(flow, BrokenFlow)]
     for flow in broken:
-        console.print(str(flow), markup=False)
+        console.print(str(flow))
     if broken:
         raise typer.Exit(1)
     console.print("Every flow file is valid.")

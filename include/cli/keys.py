@@ -22,14 +22,18 @@ def keys_create(
     rate_factor: Annotated[float, typer.Option(min=0.001, help="Times the usual rate limits.")] = 1.0,
 ) -> None:
     """Print a new key, alone, the only time that it is shown."""
+    from include.domain.origin import read_origin
     from include.services.keys import create_key
 
     if kind not in ("public", "private"):
         raise ConfigurationError(f"--kind is '{kind}'; allowed are public and private.")
+    if origin and kind == "private":
+        raise ConfigurationError("--origin is for public keys: browsers don't hold private ones.")
+    origins = [read_origin(text) for text in origin or ()]
     with open_database() as engine:
         register_shop_of_file(engine, shop)
         key = create_key(
-            engine, shop, cast('Literal["public", "private"]', kind), present(), origin or (), rate_factor
+            engine, shop, cast('Literal["public", "private"]', kind), present(), origins, rate_factor
         )
     sys.stdout.write(f"{key}\n")
 
@@ -49,7 +53,6 @@ def keys_list(shop: Annotated[str, typer.Option("--shop", help="Only this shop's
         console.print(
             f"{row.shop_id}  key {row.key_id}  {row.kind}  {hint}  created {row.created_at:%Y-%m-%d}  {state}"
             f"{origins}{factor}",
-            markup=False,
         )
     console.print(
         "" if found else "There are no keys. `restock keys create --shop SHOP --kind public` makes one."

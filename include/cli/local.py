@@ -65,7 +65,7 @@ def demo_people() -> None:
     settings = load_settings()
     with open_database(settings) as engine:
         register_shop_of_file(engine, "demo")
-        console.print(bring_people(settings, engine, present()), markup=False)
+        console.print(bring_people(settings, engine, present()))
 
 
 @demo.command("step")
@@ -73,7 +73,7 @@ def demo_step() -> None:
     """Advance the demo shop of `make up` by one step."""
     from include.local.demo import step_shop
 
-    console.print(step_shop(load_settings()), markup=False)
+    console.print(step_shop(load_settings()))
 
 
 def replay(
@@ -120,6 +120,6 @@ def replay(
         other_rules=(ALL_OPTIONS if all_options else {}) | given,
     )
     result = walk(options)
-    console.print(json.dumps(result.as_json(), indent=2) if as_json else result.as_text(), markup=False)
+    console.print(json.dumps(result.as_json(), indent=2) if as_json else result.as_text())
     if result.violations:
         raise typer.Exit(1)

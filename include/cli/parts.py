@@ -3,29 +3,49 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 from rich.text import Text
 from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
 
 from include.db.engine import connect
 from include.db.migrate import check_schema
+from include.errors import ConfigurationError, TemporaryError
 from include.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from upath import UPath
+
 ShopId = Annotated[str, typer.Option("--shop", help="The shop's id in dags/config/shops.yaml.")]
+Most = Annotated[int, typer.Option("--most", min=1, max=100_000, help="Lines shown at most.")]
+LARGEST_ID = 2**63 - 1
+WIDEST = 1_000
 
 
 class _Terminal(Console):
     """Prints what shops wrote as text: it commands neither the terminal nor rich's markup."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(highlight=False, emoji=False, markup=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         shown = "".join(sign if sign.isprintable() or sign in "\n\t" else "\ufffd" for sign in text)
         return super().render_str(shown, **{**options, "markup": False})
 
 
-console = _Terminal(soft_wrap=True, highlight=False, emoji=False)
+console = _Terminal(soft_wrap=True)
+
+
+def print_whole(table: Table) -> None:
+    """Print a table of figures as wide as it is: a terminal may wrap its lines, but no digit is cut off."""
+    wide = _Terminal(width=WIDEST)
+    measured = Measurement.get(wide, wide.options, table).maximum
+    _Terminal(width=measured).print(table)
 
 
 def command_group(purpose: str) -> typer.Typer:
@@ -38,10 +58,31 @@ def open_database(settings: Settings | None = None) -> Iterator[Engine]:
     """Restock's database, refused where its schema is another version's."""
     engine = connect((settings or load_settings()).require_database_url())
     try:
-        check_schema(engine)
+        try:
+            check_schema(engine)
+        except OperationalError as error:
+            raise TemporaryError(
+                f"The database at {engine.url.host}:{engine.url.port or 5432} can't be used: {error.orig}. "
+                "`make status` says what of the local stack runs."
+            ) from None
         yield engine
     finally:
         engine.dispose()
+
+
+def open_store(url: str, variable: str) -> "UPath":
+    """The folder or bucket that a setting names."""
+    from upath import UPath
+
+    try:
+        store = UPath(url)
+        _ = store.fs  # the package of its protocol is imported only now
+    except (ValueError, ImportError) as error:
+        raise ConfigurationError(
+            f"{variable} can't be opened: {error}. Allowed is a folder, or the URL of an object store whose package is "
+            "installed."
+        ) from None
+    return store
 
 
 def present() -> datetime:

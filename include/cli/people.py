@@ -37,7 +37,7 @@ def people_export(
         sys.stdout.write(text)
     else:
         file.write_text(text, encoding="utf-8")
-        console.print(f"Written to {file}.", markup=False)
+        console.print(f"Written to {file}.")
 
 
 @people.command("erase")

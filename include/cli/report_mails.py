@@ -7,8 +7,9 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import Engine, Row
 
-from include.cli.parts import ShopId, console, open_database, present
+from include.cli.parts import Most, ShopId, console, open_database, open_store, present
 from include.cli.report_tables import reports
+from include.domain.report_days import check_days
 from include.domain.report_period import Period
 from include.domain.report_wish import ALLOWED, parse_wish
 from include.errors import ConfigurationError
@@ -123,7 +124,13 @@ def reports_test(name: Name, shop: ShopId) -> None:
 
     settings = load_settings()
     with open_database(settings) as engine:
-        period = mail_test(engine, mail_store(settings, Path(settings.artefact_url)), shop, name, present())
+        period = mail_test(
+            engine,
+            mail_store(settings, open_store(settings.artefact_url, "RESTOCK_ARTEFACTS")),
+            shop,
+            name,
+            present(),
+        )
     console.print(f"A test of '{name}' for {period.words} is queued.")
 
 
@@ -135,7 +142,12 @@ def reports_send(name: Name, shop: ShopId, first: First, last: Last) -> None:
     settings, days = load_settings(), _days(first, last)
     with open_database(settings) as engine:
         outcome = mail_span(
-            engine, mail_store(settings, Path(settings.artefact_url)), shop, name, days, present()
+            engine,
+            mail_store(settings, open_store(settings.artefact_url, "RESTOCK_ARTEFACTS")),
+            shop,
+            name,
+            days,
+            present(),
         )
     said = {
         "mailed": f"The report of {days.words} is queued.",
@@ -156,7 +168,7 @@ def reports_subscriptions(
 
 
 @reports.command("runs")
-def reports_runs(name: Name, shop: ShopId, most: int = 20) -> None:
+def reports_runs(name: Name, shop: ShopId, most: Most = 20) -> None:
     """What was mailed of a subscription, newest first."""
     from include.services.report_subscriptions import list_runs
 
@@ -183,15 +195,14 @@ def reports_chart(
     from include.services.report_charts import write_charts
 
     settings, days = load_settings(), _days(first, last)
-    target = folder or Path(settings.artefact_url)
+    target = folder or open_store(settings.artefact_url, "RESTOCK_ARTEFACTS")
     with open_database(settings) as engine:
         for file_name in write_charts(engine, shop, days, target, present()):
             console.print(str(target / file_name))
 
 
 def _days(first: datetime, last: datetime) -> Period:
-    if first > last:
-        raise ConfigurationError(f"--from {first.date()} is after --to {last.date()}.")
+    check_days(first.date(), last.date(), present())
     return Period(first.date(), last.date())
 
 

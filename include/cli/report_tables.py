@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from include.cli.parts import command_group, console, open_database, present
+from include.cli.parts import command_group, console, open_database, open_store, present
+from include.domain.report_days import check_days
 from include.errors import ConfigurationError
 from include.settings import load_settings
 
@@ -57,13 +58,14 @@ def reports_export(
     ] = False,
 ) -> None:
     """Write reports as files with a manifest each; yesterday's without days."""
-    from upath import UPath
-
     from include.services.report_export import ExportOptions, export_report, require_format
     from include.services.report_plan import list_report_shops
 
     days, now = _days(first, last), present()
-    options, root = ExportOptions(require_format(form), bom), UPath(load_settings().artefact_url)
+    options, root = (
+        ExportOptions(require_format(form), bom),
+        open_store(load_settings().artefact_url, "RESTOCK_ARTEFACTS"),
+    )
     with open_database() as engine:
         for shop in list_report_shops(engine, now, shop_id):
             span = days or _yesterday(shop, now)
@@ -75,14 +77,12 @@ def reports_export(
 @reports.command("list")
 def reports_list(name: ReportName = None, shop_id: OneShop = None) -> None:
     """The reports that there are, when each was built last, the files that lie in the store, and who gets mails."""
-    from upath import UPath
-
     from include.cli.report_mails import show_subscriptions
     from include.reports.definition import find_report
     from include.services.report_export import list_exports
     from include.services.report_plan import list_report_shops
 
-    root = UPath(load_settings().artefact_url)
+    root = open_store(load_settings().artefact_url, "RESTOCK_ARTEFACTS")
     with open_database() as engine:
         _show_builds(engine, list(_names(name)))
         for shop in list_report_shops(engine, present(), shop_id):
@@ -93,7 +93,7 @@ def reports_list(name: ReportName = None, shop_id: OneShop = None) -> None:
             show_subscriptions(engine, shop_id)
     if name is not None:
         for column, meaning in find_report(name).columns.items():
-            console.print(f"  {column}: {meaning}", markup=False)
+            console.print(f"  {column}: {meaning}")
 
 
 def _show_builds(engine: "Engine", names: list[str]) -> None:
@@ -128,6 +128,5 @@ def _days(first: datetime | None, last: datetime | None) -> tuple[date, date] | 
         return None
     if first is None or last is None:
         raise ConfigurationError("Give both --from and --to, such as --from 2026-03-01 --to 2026-03-31.")
-    if first > last:
-        raise ConfigurationError(f"--from {first.date()} is after --to {last.date()}.")
+    check_days(first.date(), last.date(), present())
     return first.date(), last.date()

@@ -19,13 +19,18 @@ def delivery_show() -> None:
     from include.services.outbox import read_delivery
 
     with open_database() as engine:
-        console.print(read_delivery(engine).mode)
+        known = read_delivery(engine)
+    allowed = f": {', '.join(sorted(known.allow_list)) or 'nobody'}" if known.mode == "allow_list" else ""
+    console.print(known.mode + allowed)
 
 
 @delivery.command("set")
 def delivery_set(
     mode: Annotated[str, typer.Argument(help="live, allow_list or record_only.")],
-    allow: Annotated[list[str] | None, typer.Option(help="An address or a domain, for allow_list.")] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="An address, a domain or a phone number, for allow_list; repeatable."),
+    ] = None,
 ) -> None:
     """Set it, for this very database: a copy of it records only."""
     from include.services.outbox import set_delivery
@@ -36,7 +41,12 @@ def delivery_set(
         )
     with open_database() as engine:
         set_delivery(engine, mode, allow or [])
-    console.print(f"Delivery is {mode}.")
+    nobody = (
+        ", and nobody is on it: name addresses or domains with --allow"
+        if mode == "allow_list" and not allow
+        else ""
+    )
+    console.print(f"Delivery is {mode}{nobody}.")
 
 
 @channels.command("list")
@@ -81,14 +91,18 @@ def channels_resume(channel: Annotated[str, typer.Argument(help="EMAIL or SMS.")
 @messages.command("doubts")
 def messages_doubts() -> None:
     """What waits for a decision: its step is manual, restock_on_doubt is 'hold', or it was in doubt again and again."""
+    from include.messaging.message_id import derive_message_id
     from include.services.doubts import list_doubts
+    from include.services.outbox import read_delivery
 
     with open_database() as engine:
-        held = list_doubts(engine)
+        held, identity = list_doubts(engine), read_delivery(engine).identity
     for row in held:
+        known = derive_message_id(f"{row.shop_id}/{row.message_key}", "", identity).strip("<@>")
         console.print(
             f"{row.message_id}  {row.shop_id}  {row.channel}  {row.template}  {row.message_key}  "
             f"{'to be reviewed' if row.reason == 'manual' else 'in doubt'} since {row.held_at:%Y-%m-%d %H:%M}Z"
+            + (f"  Message-ID {known}" if row.channel == "EMAIL" and row.reason != "manual" else "")
         )
     console.print(
         f"{len(held)} {'waits' if len(held) == 1 else 'wait'} for a decision: "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from include.cli.parts import command_group, console, open_database, present
+from include.cli.parts import Most, command_group, console, open_database, open_store, present, print_whole
 from include.errors import ConfigurationError
 from include.settings import airflow_connection, airflow_variable, load_settings
 
@@ -44,7 +44,7 @@ def shops_check(shop: ShopArgument, config: Config = None, connection: Connectio
     described, connector = _open_shop(shop, config, connection)
     check = check_shop(described, connector, RuleSet(), present(), _patience())
     for line in check.as_lines():
-        console.print(line, markup=False)
+        console.print(line)
     if check.refusals:
         raise typer.Exit(1)
 
@@ -54,7 +54,7 @@ def sync(
     config: Config = None,
     connection: ConnectionUri = None,
     full: Annotated[bool, typer.Option("--full", help="The whole shop, not only what changed.")] = False,
-    most: Annotated[int, typer.Option(help="How many changes are printed.")] = 50,
+    most: Most = 50,
 ) -> None:
     """Pull a shop once into the database, and print what changed; nobody is told by this alone."""
     from include.services.sync import sync_once
@@ -62,18 +62,25 @@ def sync(
     described, connector = _open_shop(shop, config, connection)
     with open_database() as engine:
         story = sync_once(
-            engine, described, connector, Path(load_settings().archive_url), present, _patience(), full, most
+            engine,
+            described,
+            connector,
+            open_store(load_settings().archive_url, "RESTOCK_ARCHIVE"),
+            present,
+            _patience(),
+            full,
+            most,
         )
-    console.print(f"{story.kind} pull from {story.source}", markup=False)
+    console.print(f"{story.kind} pull from {story.source}")
     shown = {name: value for name, value in story.figures.items() if name not in ("state", "snapshot_id")}
-    console.print(", ".join(f"{name} {value}" for name, value in shown.items()), markup=False)
+    console.print(", ".join(f"{name} {value}" for name, value in shown.items()))
     table = Table("variant", "title", "location", "before", "now", "")
     for row in story.changes:
         before = "" if row.previous_quantity is None else f"{row.previous_quantity:f}"
         news = "back in stock" if row.is_restock else ""
         table.add_row(row.variant_id, row.title or "", row.location_id, before, f"{row.quantity:f}", news)
     if story.changes:
-        console.print(table)
+        print_whole(table)
 
 
 def _open_shop(shop_id: str, config: Path | None, uri: str | None) -> tuple["Shop", "Connector"]:
@@ -97,4 +104,4 @@ def _open_shop(shop_id: str, config: Path | None, uri: str | None) -> tuple["Sho
 def _patience() -> "Patience":
     from include.services.sync import Patience
 
-    return Patience(time.sleep, lambda why: console.print(f"{why}; waiting", markup=False))
+    return Patience(time.sleep, lambda why: console.print(f"{why}; waiting"))

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from include.cli.parts import ShopId, command_group, console, name_and_value, open_database, present
+from include.cli.parts import (
+    Most,
+    ShopId,
+    command_group,
+    console,
+    name_and_value,
+    open_database,
+    present,
+)
 from include.domain.shop import Shop
 from include.settings import load_settings
 
@@ -31,7 +39,7 @@ feed = command_group("Feeds, before they are loaded.")
 
 
 @snapshots.command("list")
-def snapshots_list(shop: ShopId, most: int = 20) -> None:
+def snapshots_list(shop: ShopId, most: Most = 20) -> None:
     """The newest snapshots of a shop."""
     from include.services.snapshots import list_snapshots
 
@@ -66,7 +74,7 @@ def snapshots_accept(
 def snapshots_show(
     snapshot: int,
     shop: ShopId,
-    most: Annotated[int, typer.Option(help="How many rejected rows and variants.")] = 20,
+    most: Most = 20,
 ) -> None:
     """Everything about one snapshot: figures, reason, unreadable rows, what guards held back, what it moved if late."""
     from include.services.snapshots import show_snapshot
@@ -76,9 +84,9 @@ def snapshots_show(
     moved = {f"late, {name}": count for name, count in story.backfill.items()}
     for name, value in [*story.figures._mapping.items(), *moved.items()]:
         if value is not None:
-            console.print(f"{name.replace('_', ' ')}: {value}", markup=False)
+            console.print(f"{name.replace('_', ' ')}: {value}")
     for row in story.held:
-        console.print(f"  held back {row.variant_id}, {row.units} units: {row.guard_reason}", markup=False)
+        console.print(f"  held back {row.variant_id}, {row.units} units: {row.guard_reason}")
     rejects = ((row.line_number, row.reason, row.excerpt) for row in story.rejects)
     _print_rejects(rejects, story.figures.reject_count)
 
@@ -116,7 +124,7 @@ def feed_check(
     if as_json:
         typer.echo(json.dumps(verdict.as_json(), indent=2))
     else:
-        console.print(verdict.as_text(), markup=False)
+        console.print(verdict.as_text())
         rejects = ((row.line_number, row.reason, row.excerpt) for row in verdict.rejects)
         _print_rejects(rejects, verdict.rejected)
     if verdict.verdict == "refuse":
@@ -133,6 +141,6 @@ def _print_rejects(rejects: Iterable[tuple[int, str, str]], count: int) -> None:
     shown = 0
     for line, reason, excerpt in rejects:
         shown += 1
-        console.print(f"  line {line}: {reason}" + (f": {excerpt}" if excerpt else ""), markup=False)
+        console.print(f"  line {line}: {reason}" + (f": {excerpt}" if excerpt else ""))
     if count > shown:
         console.print(f"  and {count - shown} more rows that could not be read")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from include.cli.parts import console, name_and_value, open_database, present
+from include.cli.parts import console, name_and_value, open_database, present, print_whole
 from include.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def tune(
     from include.local.tune import Ranges, TuneOptions
     from include.local.tune.grid import OTHERS
 
-    _check(orders, shop, chart)
+    _check(orders, shop, csv, chart)
     rules = {
         name.removeprefix(VARIABLE_PREFIX): values for name, values in name_and_value("--rule", rule).items()
     }
@@ -130,10 +130,10 @@ def tune(
         days=days,
     )
     comparison = _walk(orders, shop, options)
-    console.print(comparison.as_table())
-    console.print(comparison.verdict(), markup=False)
+    print_whole(comparison.as_table())
+    console.print(comparison.verdict())
     if shop is not None:
-        console.print(OF_A_SHOP, markup=False)
+        console.print(OF_A_SHOP)
     if csv is not None:
         comparison.write_csv(csv)
     if chart is not None:
@@ -142,9 +142,12 @@ def tune(
         write_chart(comparison, chart)
 
 
-def _check(orders: Path | None, shop: str | None, chart: Path | None) -> None:
+def _check(orders: Path | None, shop: str | None, csv: Path | None, chart: Path | None) -> None:
     if (orders is None) == (shop is None):
         raise ConfigurationError("Give either --orders FILE or --shop SHOP.")
+    for option, file in (("--csv", csv), ("--chart", chart)):
+        if file is not None and not file.parent.is_dir():
+            raise ConfigurationError(f"{option} {file}: there is no folder {file.parent}.")
     if chart is not None and chart.suffix not in (".png", ".svg"):
         raise ConfigurationError(f"--chart {chart} ends in neither .png nor .svg.")
 

@@ -6,7 +6,15 @@ from typing import Annotated
 
 import typer
 
-from include.cli.parts import ShopId, command_group, console, open_database, present, register_shop_of_file
+from include.cli.parts import (
+    Most,
+    ShopId,
+    command_group,
+    console,
+    open_database,
+    present,
+    register_shop_of_file,
+)
 from include.errors import ConfigurationError, NotFound, RowRejected
 
 subscriptions = command_group("Waiting lists.")
@@ -35,7 +43,7 @@ def subscriptions_import(
         register_shop_of_file(engine, shop)
         result = import_waiting_list(engine, shop, file, present(), in_stock)  # type: ignore[arg-type]
     for line, reason in result.rejects[:50]:
-        console.print(f"  line {line} refused: {reason}", markup=False)
+        console.print(f"  line {line} refused: {reason}")
     if len(result.rejects) > 50:
         console.print(f"  … and {len(result.rejects) - 50} more, all in table import_reject")
     console.print(
@@ -47,9 +55,7 @@ def subscriptions_import(
 
 
 @subscriptions.command("refused")
-def subscriptions_refused(
-    shop: ShopId, most: Annotated[int, typer.Option(min=1, help="Lines shown at most.")] = 100
-) -> None:
+def subscriptions_refused(shop: ShopId, most: Most = 100) -> None:
     """The refused lines of imports, each with its reason, the newest import first."""
     from include.services.waiting_list import list_refused
 
@@ -58,7 +64,6 @@ def subscriptions_refused(
     for row in refused:
         console.print(
             f"{row.imported_at:%Y-%m-%d %H:%M}Z  file {row.file}  line {row.line_number}: {row.reason}",
-            markup=False,
         )
     console.print("" if refused else "No line was refused.")
 

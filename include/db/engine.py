@@ -3,6 +3,7 @@
 import psycopg
 from sqlalchemy import Engine, create_engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import ArgumentError
 
 from include.errors import ConfigurationError
 
@@ -16,7 +17,12 @@ def connect(
 
     `statement_seconds` ends what takes longer; 0 lets it run.
     """
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigurationError(
+            f"The database URL can't be read; allowed is {DRIVER}://user:password@host/restock."
+        ) from None
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
         raise ConfigurationError(
             f"The database URL names '{parsed.drivername}'. Restock needs Postgres: {DRIVER}://user@host/restock."

@@ -255,8 +255,7 @@ class VariantWalk:
         else:
             self.state = observe(before, units, self._rules, at, self.moment.is_absent)
         if self.state.cycle > (before.cycle if before else 0):
-            units_before = before.units if before else None
-            self.openings.append(Opening(self.state.cycle, at, units_before, units))
+            self.openings.append(Opening(self.state.cycle, at, _units_before(before), units))
 
     def _apply(self, at: datetime, rules: VariantRules | None) -> None:
         if rules is not None:
@@ -275,6 +274,13 @@ class VariantWalk:
             self.state = replace(self.state, last_below=below[-1] if below else None)
         if is_enough != self.state.is_open or units != self.state.units:
             self._step(units, at)
+
+
+def _units_before(before: VariantStock | None) -> int | None:
+    """The last level below the minimum: what a guard saw and held back came back with this restock too."""
+    if before is None or before.last_below is None:
+        return before.units if before else None
+    return before.last_below
 
 
 def count_moves(before: Mapping[Any, object], after: Mapping[Any, object]) -> tuple[int, int, int]:

@@ -5,7 +5,12 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+from include.errors import ConfigurationError
+
 DAY = timedelta(days=1)
+FIRST_DAY, LAST_DAY = date(1900, 1, 1), date(2999, 12, 31)
+# Where a day begins first.
+EARLIEST_CLOCK = timedelta(hours=14)
 REPORTS = (
     "activity",
     "demand",
@@ -19,6 +24,18 @@ REPORTS = (
     "watchdog",
 )
 """Every report, in the order in which they are shown."""
+
+
+def check_days(first_on: date, last_on: date, now: datetime) -> None:
+    """Raise ConfigurationError for days that no report can be of: in no order, long ago, or not begun anywhere."""
+    if first_on > last_on:
+        raise ConfigurationError(f"--from {first_on} is after --to {last_on}.")
+    if first_on < FIRST_DAY or last_on > LAST_DAY:
+        raise ConfigurationError(
+            f"--from {first_on} --to {last_on} is out of range; allowed are days from {FIRST_DAY} to {LAST_DAY}."
+        )
+    if first_on > (now + EARLIEST_CLOCK).date():
+        raise ConfigurationError(f"--from {first_on} has not begun yet; allowed is a day up to today.")
 
 
 def days_between(first_on: date, last_on: date) -> list[date]:

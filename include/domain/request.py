@@ -13,6 +13,8 @@ LONGEST_ID = 200
 InStockRequest = Literal["notify", "next_restock", "reject"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+# A date before is a spreadsheet's or a database's zero, not a shopper's.
+_FIRST_MOMENT = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -95,14 +97,16 @@ def check_quantity(text: str) -> int:
 
 
 def check_time(text: str, now: datetime) -> datetime:
-    """The moment of the request, ISO 8601, UTC where no zone is given; not in the future."""
+    """The moment of the request, ISO 8601, UTC where no zone is given; from 1970 on and not in the future."""
     try:
         moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise RowRejected(
             f"subscribed_at is {text[:40]!r}; allowed is ISO 8601 such as 2026-01-31T09:30:00Z"
         ) from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if moment < _FIRST_MOMENT:
+        raise RowRejected(f"subscribed_at is {moment.isoformat()}; allowed is a moment from 1970 on")
     if moment > now + timedelta(minutes=5):
         raise RowRejected(
             f"subscribed_at is {moment.isoformat()}, in the future; allowed is a moment up to now"

@@ -9,12 +9,24 @@ from starlette.responses import Response
 from include.intake.answers import ApiError, empty
 from include.intake.door import Door
 from include.intake.rates import Limit, Rates, address_limit
-from include.services.keys import LONGEST_KEY, Key, KeyKind, find_key
+from include.services.keys import LONGEST_KEY, PRIVATE_PREFIX, Key, KeyKind, find_key
 
 CACHE_SECONDS = 1.0
 MOST_CACHED = 10_000
 SCHEME = "klaviyo-api-key"
 FIRST_REVISION, LAST_REVISION = "2023-09-15", "2026-10-15"
+_WRONG_KEY = (
+    "Incorrect authentication credentials. Private keys of this API start with pk_ and come from "
+    "`restock keys create --kind private`; those of Klaviyo are not known here."
+)
+_NO_COMPANY = (
+    "is missing or not known. Company ids of this API come from `restock keys create --kind public`; "
+    "those of Klaviyo are not known here."
+)
+_PRIVATE_IN_PAGE = (
+    "is a private key, or looks like one. It belongs on servers alone: if a page holds it, "
+    "`restock keys revoke` it, and use a public one."
+)
 _ALLOWED_HEADERS = "accept, authorization, content-type, revision, x-klaviyo-user-agent"
 
 
@@ -37,13 +49,13 @@ class Access:
                 "Missing or invalid header: Authorization: Klaviyo-API-Key pk_…",
                 code="not_authenticated",
             )
-        if not self._is_fresh(presented.strip(), "private"):
+        if self._is_guess(presented.strip()):
             # Whoever tries keys is stopped before each try costs a look into the database.
             await self.check_address(request)
         key = await self._find(presented.strip(), "private")
         if key is None:
             await self.check_address(request)
-            raise ApiError.of(401, "Incorrect authentication credentials.", code="authentication_failed")
+            raise ApiError.of(401, _WRONG_KEY, code="authentication_failed")
         return await self._admit(request, key, limit)
 
     async def company(self, request: Request, limit: Limit) -> Key:
@@ -51,11 +63,16 @@ class Access:
         await self.check_address(request)
         return await self.company_named(request, request.query_params.get("company_id", ""), limit)
 
-    async def company_named(self, request: Request, company_id: str, limit: Limit) -> Key:
+    async def company_named(
+        self, request: Request, company_id: str, limit: Limit, parameter: str = "company_id"
+    ) -> Key:
         """The shop of a company id; see company."""
         key = await self._find(company_id, "public") if company_id else None
         if key is None:
-            raise ApiError.of(400, "company_id is missing or not known.", parameter="company_id")
+            is_private = company_id.startswith(PRIVATE_PREFIX)
+            raise ApiError.of(
+                400, f"{parameter} {_PRIVATE_IN_PAGE if is_private else _NO_COMPANY}", parameter=parameter
+            )
         origin = request.headers.get("origin")
         if origin is not None and key.origins and origin not in key.origins:
             raise ApiError.of(403, "This origin may not use this company_id.")
@@ -81,9 +98,10 @@ class Access:
         await self.rates.check(limit.times(key.rate_factor), f"{key.shop_id}/{key.key_id}")
         return key
 
-    def _is_fresh(self, presented: str, kind: KeyKind) -> bool:
-        cached = self._known.get((presented, kind))
-        return cached is not None and time.monotonic() < cached[1]
+    def _is_guess(self, presented: str) -> bool:
+        """Neither asked about in this second nor right the last time: who holds a key shares an address unharmed."""
+        key, expires = self._known.get((presented, "private"), (None, 0.0))
+        return key is None and time.monotonic() >= expires
 
     async def _find(self, presented: str, kind: KeyKind) -> Key | None:
         if len(presented) > LONGEST_KEY:

@@ -26,7 +26,10 @@ Body = TypeVar("Body")
 
 
 async def read_bytes(request: Request, most: int = MOST_BYTES) -> bytes:
-    """The whole body, or 413, or 408 for one that does not arrive."""
+    """The whole body, or 413, or 408 for one that does not arrive, or 415 for one that is packed."""
+    packed = request.headers.get("content-encoding", "identity").strip().lower()
+    if packed not in ("identity", ""):
+        raise ApiError.of(415, "Content-Encoding is not served: send the body as it is, not packed.")
     most = min(most, LONGEST_BODY)
     parts, size = [], 0
     try:
@@ -53,8 +56,10 @@ async def read_json(request: Request, kind: type[Body], most: int = MOST_BYTES) 
 
 async def read_form(request: Request, most: int = MOST_BYTES) -> dict[str, str]:
     """The fields of a form, or the members of a JSON object that are texts."""
-    raw = await read_bytes(request, most)
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type.startswith("multipart/"):
+        raise ApiError.of(415, f"Allowed media types are {FORM_TYPE} and application/json.")
+    raw = await read_bytes(request, most)
     if media_type != FORM_TYPE and raw[:1] == b"{":
         return {name: str(value) for name, value in decode(raw, dict[str, Any]).items()}
     try:
@@ -73,20 +78,36 @@ def decode(raw: bytes, kind: type[Body]) -> Body:
     try:
         decoded: Body = _decoder(kind)(raw)  # type: ignore[arg-type]
     except msgspec.ValidationError as error:
-        raise ApiError(400, (as_fault(str(error)),)) from None
+        raise ApiError(400, (as_fault(str(error), kind),)) from None
     except (ValueError, RecursionError):
         raise ApiError.of(400, "The body is no JSON in UTF-8.", pointer="", code="parse_error") from None
     return decoded
 
 
-def as_fault(text: str) -> Fault:
-    """A validation error with its place as a JSON pointer."""
+def as_fault(text: str, kind: Any = None) -> Fault:
+    """A validation error with its place as a JSON pointer; of a text with few values it says which."""
     match = _PLACE.match(text)
     assert match is not None
-    pointer = "".join(f"/{name or number}" for name, number in _STEP.findall(match["place"] or ""))
+    steps = [name or number for name, number in _STEP.findall(match["place"] or "")]
+    pointer = "".join(f"/{step}" for step in steps)
     if missing := _MISSING.search(match["what"]):
         return Fault(f"'{missing[1]}' is a required field.", f"{pointer}/{missing[1]}", code="invalid")
+    if match["what"].startswith("Invalid enum value") and (values := _allowed_at(kind, steps)):
+        return Fault(f"{match['what'][:300]}. Allowed: {', '.join(values)}.", pointer, code="invalid")
     return Fault(f"{match['what'][:300]}.", pointer or "/data", code="invalid")
+
+
+def _allowed_at(kind: Any, steps: list[str]) -> list[str]:
+    """The values of a literal inside a type, at the place to which `steps` lead."""
+    found = msgspec.inspect.type_info(kind)
+    for step in [*steps, None]:
+        if isinstance(found, msgspec.inspect.UnionType):
+            found = next(each for each in found.types if not isinstance(each, msgspec.inspect.NoneType))
+        if step is not None and isinstance(found, msgspec.inspect.StructType):
+            found = next(field.type for field in found.fields if field.encode_name == step)
+        elif step is not None and isinstance(found, msgspec.inspect.ListType):
+            found = found.item_type
+    return [str(value) for value in found.values] if isinstance(found, msgspec.inspect.LiteralType) else []
 
 
 def check_json(value: Any, pointer: str, most: int, depth: int = 0) -> None:

@@ -68,7 +68,7 @@ class Frontage:
         except ApiError as error:
             await error.as_response()(scope, receive, send)
         except HTTPException as missing:
-            nothing = ApiError.of(missing.status_code, "Nothing is served at this path.")
+            nothing = ApiError.of(missing.status_code, f"Nothing is served at this path.{_hint(scope)}")
             await nothing.as_response()(scope, receive, send)
         except (NotFound, RowRejected) as refused:
             status = 404 if isinstance(refused, NotFound) else 400
@@ -118,6 +118,12 @@ def _normalized(scope: Scope) -> Scope:
         scope["path"] = path[:-1]
         scope["raw_path"] = scope.get("raw_path", b"").rstrip(b"/")
     return scope
+
+
+def _hint(scope: Scope) -> str:
+    if not scope["path"].startswith(("/api/", "/client/")):
+        return ""
+    return " Of Klaviyo's API the part that back-in-stock needs is here; docs/intake.md lists it."
 
 
 def _route(scope: Scope) -> str:

@@ -15,8 +15,10 @@ from include.intake.routing import at
 from include.intake.webhooks.shopify import WebhookKeys
 from include.services.contacts import check_phone
 from include.services.privacy import Identifiers, erase_person, erase_shop, note_export_request
+from include.services.shops import find_shop_of_store
 
 SOURCE = "shopify"
+STORE = "x-shopify-shop-domain"
 
 
 class _Customer(msgspec.Struct):
@@ -27,6 +29,7 @@ class _Customer(msgspec.Struct):
 
 class _Body(msgspec.Struct):
     customer: _Customer = msgspec.field(default_factory=_Customer)
+    shop_domain: str | None = None
 
 
 async def take(request: Request) -> Response:
@@ -42,11 +45,15 @@ async def take(request: Request) -> Response:
     topic = request.headers.get(TOPIC, "")
     if topic not in PRIVACY_TOPICS:
         raise ApiError.of(400, f"The topic is none of {', '.join(PRIVACY_TOPICS)}.")
-    await door.run(_obey, door, request.path_params["shop_id"], topic, decode(raw, _Body))
+    body = decode(raw, _Body)
+    store = request.headers.get(STORE) or body.shop_domain or ""
+    await door.run(_obey, door, request.path_params["shop_id"], store, topic, body)
     return empty(200)
 
 
-def _obey(door: Door, shop_id: str, topic: str, body: _Body) -> None:
+def _obey(door: Door, shop_id: str, store: str, topic: str, body: _Body) -> None:
+    with door.engine.connect() as connection:
+        shop_id = find_shop_of_store(connection, shop_id, store)
     who, now = _identifiers(body.customer), door.clock()
     if topic == "customers/data_request":
         note_export_request(door.engine, shop_id, who, SOURCE, now)

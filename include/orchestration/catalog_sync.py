@@ -9,6 +9,7 @@ from airflow.sdk import (
     CronDataIntervalTimetable,
     DeltaDataIntervalTimetable,
     ObjectStoragePath,
+    Param,
     get_current_context,
 )
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from include.catalog.base import Connector
 
 INTERVAL_RUNS = ("scheduled", "backfill")
+ACCEPT_REASON = Param(
+    "",
+    type="string",
+    description="Let this pull pass once, whatever the gates say of it. The reason is kept with its snapshot.",
+)
 
 
 class OpenShop(NamedTuple):
@@ -70,6 +76,11 @@ def open_shop(shop_id: str) -> Iterator[OpenShop]:
         yield OpenShop(
             engine, shop, connector, ObjectStoragePath(settings.archive_url), run_window(shop.interval)
         )
+
+
+def accepted_reason() -> str:
+    """Why a person lets the running run's pull pass, or nothing (SEMANTICS 2.3)."""
+    return str(get_current_context()["params"].get("accept_reason") or "")
 
 
 def run_window(interval: timedelta | None) -> Window:

@@ -16,7 +16,8 @@ from include.services.changes import finish_detect, write_changes
 from include.services.late import find_summary, insert_late
 from include.services.openings import Rulebook, judge_touched
 from include.services.rules import rules_in_force
-from include.services.shops import register_shop
+from include.services.shops import name_store, register_shop
+from include.services.snapshots import accept_refused
 from include.services.staging import Staged, stage_rows
 from include.services.webhook_keys import keep_key
 
@@ -41,6 +42,7 @@ def pull_window(
     with engine.begin() as connection:
         register_shop(connection, shop, now)
         keep_key(connection, shop.id, connector.webhook_secret, now)
+        name_store(connection, shop.id, connector.store_domain)
         since = None if is_full else _find_since(connection, shop.id, connector, now)
     archive = Archive(archive_root, shop.id, window)
     if archive.exists():
@@ -65,11 +67,18 @@ def _find_since(connection: Connection, shop_id: str, connector: Connector, now:
 
 
 def load_snapshot(
-    engine: Engine, shop: Shop, connector: Connector, archive_root: StorePath, window: Window, now: datetime
+    engine: Engine,
+    shop: Shop,
+    connector: Connector,
+    archive_root: StorePath,
+    window: Window,
+    now: datetime,
+    accepted_reason: str = "",
 ) -> dict[str, Any]:
     """Stage the window's archive and judge it; a settled snapshot is returned as it stands.
 
-    Raises SnapshotRefused after recording the reason; the last good state stands (SEMANTICS 2.3).
+    With an `accepted_reason` a person lets it pass whatever the gates say. Raises SnapshotRefused after recording
+    the reason; the last good state stands (SEMANTICS 2.3).
     """
     archive = Archive(archive_root, shop.id, window)
     manifest = archive.manifest
@@ -77,6 +86,10 @@ def load_snapshot(
         run_query(connection, "snapshot.lock_shop", shop_id=shop.id)
         snapshot = _open_snapshot(connection, shop, window, manifest)
         if snapshot.state == "loading":
+            snapshot = _load(connection, shop, connector, archive, snapshot, window, now)
+        if snapshot.state == "rejected" and accepted_reason.strip():
+            accept_refused(connection, shop.id, snapshot.snapshot_id, accepted_reason)
+            snapshot = _open_snapshot(connection, shop, window, manifest)
             snapshot = _load(connection, shop, connector, archive, snapshot, window, now)
     if snapshot.state == "rejected":
         raise SnapshotRefused(_explain_refusal(shop, snapshot, manifest))

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row
@@ -11,17 +10,16 @@ from sqlalchemy import Connection, Row
 from include.db.queries import run_query
 from include.services.catalog_writes import JobKind
 
-LOWEST_KEY = Decimal("-1e30")
 MOST_VARIANTS_LISTED = 10_000
 
 
 @dataclass(frozen=True)
 class Listing:
-    """Which page of what: `direction` 0 by id, 1 oldest first, -1 newest first."""
+    """Which page of what: `direction` 0 by id, 1 oldest first, -1 newest first; `after` is where the last one ended."""
 
     kind: Literal["items", "variants"]
     direction: int = 0
-    after_key: Decimal = LOWEST_KEY
+    after_at: datetime = datetime(1, 1, 1, tzinfo=UTC)
     after_id: str = ""
     ids: tuple[str, ...] | None = None
     product_id: str | None = None
@@ -31,8 +29,8 @@ class Listing:
 
 
 def find_page(connection: Connection, shop_id: str, listing: Listing, most: int) -> Sequence[Row[Any]]:
-    """Ids of a page, each with its sort key."""
-    filters = {
+    """Ids of a page, each with when it was first seen."""
+    asked: dict[str, Any] = {
         "shop_id": shop_id,
         "ids": None if listing.ids is None else list(listing.ids),
         "title": listing.title,
@@ -40,13 +38,12 @@ def find_page(connection: Connection, shop_id: str, listing: Listing, most: int)
         "after_id": listing.after_id,
         "most": most,
     }
-    by_age = {"direction": listing.direction, "after_key": listing.after_key}
-    if listing.kind == "items":
-        return run_query(connection, "catalog_api.page_of_items", **filters, **by_age).all()
-    filters |= {"product_id": listing.product_id, "sku": listing.sku}
-    if listing.direction:
-        return run_query(connection, "catalog_api.page_of_variants_by_age", **filters, **by_age).all()
-    return run_query(connection, "catalog_api.page_of_variants", **filters).all()
+    if listing.kind == "variants":
+        asked |= {"product_id": listing.product_id, "sku": listing.sku}
+    if not listing.direction:
+        return run_query(connection, f"catalog_api.page_of_{listing.kind}", **asked).all()
+    asked |= {"direction": listing.direction, "after_at": listing.after_at}
+    return run_query(connection, f"catalog_api.page_of_{listing.kind}_by_age", **asked).all()
 
 
 def read_variants(connection: Connection, shop_id: str, variant_ids: Sequence[str]) -> dict[str, Row[Any]]:

@@ -98,10 +98,35 @@ def update_items(
     connection: Connection, shop_id: str, rows: Sequence[CatalogWrite], now: datetime
 ) -> Refusals:
     """Members that were given, of products that exist; the others are refused by place."""
+    if any(row.attributes.get("published") is not None for row in rows):
+        run_query(connection, "snapshot.lock_shop", shop_id=shop_id)
     known = _find_items(connection, shop_id, [row.external_id for row in rows])
     refused = _refuse_unknown(rows, known, "item")
+    _publish_variants(connection, shop_id, _merged(_others(rows, refused)), now)
     _write_items(connection, shop_id, _others(rows, refused), now)
     return refused
+
+
+def _publish_variants(
+    connection: Connection, shop_id: str, items: Sequence[CatalogWrite], now: datetime
+) -> None:
+    """A product that is not published has no variants to announce (SEMANTICS 1.3)."""
+    told = {
+        row.external_id: bool(row.attributes["published"])
+        for row in items
+        if row.attributes.get("published") is not None
+    }
+    if not told:
+        return
+    variants = run_query(
+        connection,
+        "catalog_api.list_variants_to_publish",
+        shop_id=shop_id,
+        product_ids=list(told),
+        are_published=list(told.values()),
+    )
+    facts = [LiveFacts(row.variant_id, is_published=row.is_published) for row in variants]
+    apply_totals(connection, shop_id, {}, now, now, facts)
 
 
 def delete_items(
@@ -177,7 +202,16 @@ def _write_variants(
         for row in merged
         if row.attributes.get("inventory_quantity") is not None
     }
-    apply_totals(connection, shop_id, totals, now, now, [_facts(row) for row in merged])
+    hidden = run_query(
+        connection,
+        "catalog_api.find_hidden_variants",
+        shop_id=shop_id,
+        variant_ids=[row.external_id for row in merged],
+        product_ids=[row.product_id for row in merged],
+    )
+    hidden_ids = set(hidden.scalars())
+    facts = [_facts(row, row.external_id in hidden_ids) for row in merged]
+    apply_totals(connection, shop_id, totals, now, now, facts)
 
 
 def _write_items(connection: Connection, shop_id: str, rows: Sequence[CatalogWrite], now: datetime) -> None:
@@ -196,7 +230,7 @@ def _unpublish(connection: Connection, shop_id: str, variant_ids: Sequence[str],
     apply_totals(connection, shop_id, {}, now, now, facts)
 
 
-def _facts(row: CatalogWrite) -> LiveFacts:
+def _facts(row: CatalogWrite, is_hidden: bool) -> LiveFacts:
     given = row.attributes
     price = given.get("price")
     return LiveFacts(
@@ -206,7 +240,7 @@ def _facts(row: CatalogWrite) -> LiveFacts:
         url=given.get("url"),
         image_url=given.get("image_full_url"),
         price=None if price is None else Decimal(str(price)),
-        is_published=given.get("published"),
+        is_published=False if is_hidden else given.get("published"),
     )
 
 

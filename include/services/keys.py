@@ -63,8 +63,10 @@ def create_key(
 
 
 def list_keys(engine: Engine, shop_id: str | None) -> Sequence[Row[Any]]:
-    """The keys of a shop, or of all, revoked ones too."""
+    """The keys of a shop, or of all, revoked ones too; raises NotFound."""
     with engine.connect() as connection:
+        if shop_id is not None:
+            require_shop(connection, shop_id)
         return run_query(connection, "key.list_keys", shop_id=shop_id).all()
 
 

@@ -46,14 +46,21 @@ class Rulebook:
         }
 
     @property
+    def locations(self) -> dict[str, Any]:
+        """Whose stock counts where no shop and no override says otherwise."""
+        return {
+            "included_locations": _as_list(self.rules.included_locations),
+            "excluded_locations": _as_list(self.rules.excluded_locations),
+        }
+
+    @property
     def counting(self) -> dict[str, Any]:
         """What tells which of a variant's stock counts."""
         return {
             "rule_set_id": self.rule_set_id,
             "has_overrides": bool(self.rules.rule_overrides),
             "oversell": self.rules.oversell,
-            "included_locations": _as_list(self.rules.included_locations),
-            "excluded_locations": _as_list(self.rules.excluded_locations),
+            **self.locations,
         }
 
 

@@ -11,8 +11,10 @@ from include.db.queries import run_query
 from include.domain.delivery import MOST_DOUBTS
 from include.domain.request import fold_email
 from include.domain.wake import DISPATCH
+from include.errors import ConfigurationError, RowRejected
 from include.messaging.senders.base import Outcome
 from include.services.channels import raise_alert
+from include.services.contacts import check_email, check_phone
 from include.services.due import wake
 from include.services.marks import Key, columns, record_attempts
 from include.services.rules import rules_in_force
@@ -67,11 +69,25 @@ def find_delivery(connection: Connection) -> Delivery:
 
 
 def set_delivery(engine: Engine, mode: str, allow_list: Sequence[str]) -> None:
-    """Say how this very database delivers from now on."""
+    """Say how this very database delivers from now on; raises ConfigurationError for what is no address or domain."""
+    folded = [_check_allowed(number, entry) for number, entry in enumerate(allow_list, 1)]
     with engine.begin() as connection:
-        folded = [entry.strip().casefold() for entry in allow_list]
         run_query(connection, "outbox.set_delivery", delivery=mode, allow_list=folded)
         wake(connection, DISPATCH)
+
+
+def _check_allowed(number: int, entry: str) -> str:
+    folded = fold_email(entry)
+    try:
+        if folded.startswith("+"):
+            return check_phone(folded)
+        check_email(folded if "@" in folded else f"a@{folded}")
+    except RowRejected:
+        raise ConfigurationError(
+            f"Entry {number} of the allow list is no address, domain or phone number; allowed is one such as "
+            "ann@shop.example, shop.example or +49 30 1234567."
+        ) from None
+    return folded
 
 
 def requeue_expired(connection: Connection, now: datetime) -> int:

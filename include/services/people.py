@@ -26,6 +26,7 @@ def find_people(
 
     The e-mail decides, then the phone, then the external id. A weaker identifier finds nobody whose stronger
     one differs, and what somebody else has already stays theirs: two people never become one, nor change keys.
+    Who objected before being forgotten (10.3) is still not written to.
     """
     found: dict[int, int] = {}
     while missing := [place for place in range(len(requests)) if place not in found]:
@@ -33,6 +34,8 @@ def find_people(
         is_by_email = all(request.has_only_email for request in asked)
         ids = (_by_email if is_by_email else _by_any)(connection, shop_id, asked, now)
         found |= {place: person for place, person in zip(missing, ids, strict=True) if person is not None}
+    keys = _columns(requests, "email_key", "phone")
+    run_query(connection, "people.restore_suppressions", shop_id=shop_id, **keys)
     return [found[place] for place in range(len(requests))]
 
 

@@ -16,14 +16,14 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
-from include.domain.report_days import days_between, ended_days, with_followers
+from include.domain.report_days import FIRST_DAY, days_between, ended_days, with_followers
 from include.errors import NotFound
 from include.reports.definition import all_reports
 from include.services.rules import rules_in_force
 
 # Whoever writes took the time before the transaction began: a task does so up to its time-out before it commits.
 SETTLING = timedelta(hours=1)
-LONG_AGO = datetime(1900, 1, 1, tzinfo=UTC)
+LONG_AGO = datetime.combine(FIRST_DAY, time.min, UTC)
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def note_due_days(
         today = now.astimezone(shop.zone).date()
         days = _find_days(connection, shop, progress, today, is_full)
         if asked is not None:
-            days.update(day for day in days_between(*asked) if day <= today)
+            days.update(day for day in days_between(*asked) if FIRST_DAY <= day <= today)
         names = [report.name for report in all_reports() if report.has_days]
         run_query(connection, "report.note_due", shop_id=shop.shop_id, reports=names, days=sorted(days))
         reached = (progress.log_from, progress.log_after_request) if progress.has_passed else published

@@ -15,6 +15,7 @@ from include.services.contacts import check_email
 from include.services.links import read_token
 from include.services.report_figures import check_condition
 from include.services.rules import rules_in_force
+from include.services.shops import require_shop
 
 COMMAND, FROM_VARIABLE = "command", "variable"
 
@@ -64,8 +65,10 @@ def end(engine: Engine, shop_id: str, name: str, now: datetime) -> None:
 
 
 def list_subscriptions(engine: Engine, shop_id: str | None = None) -> Sequence[Row[Any]]:
-    """All subscriptions that have not ended."""
+    """All subscriptions that have not ended, or those of a shop; raises NotFound."""
     with engine.connect() as connection:
+        if shop_id is not None:
+            require_shop(connection, shop_id)
         return run_query(connection, "report_mail.list_subscriptions", shop_id=shop_id).all()
 
 

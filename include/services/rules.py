@@ -106,7 +106,7 @@ def _judge_again(connection: Connection, rulebook: Rulebook, counts_otherwise: b
         run_query(connection, "snapshot.lock_shop", shop_id=shop_id)
         run_query(connection, "stock.clear_touched")
         run_query(connection, "stock.judge_under_new_rules", **here, **rulebook.minimum)
-        run_query(connection, "rules.recall_last_below", **here, **rulebook.minimum)
+        run_query(connection, "rules.recall_last_below", **here, **rulebook.minimum, **rulebook.locations)
         if counts_otherwise:
             run_query(connection, "stock.touch_miscounted", **here, **rulebook.counting)
             run_query(connection, "stock.touch_bundles", **here)

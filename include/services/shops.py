@@ -36,6 +36,28 @@ def register_shop(connection: Connection, shop: Shop, now: datetime) -> None:
     run_query(connection, "shop.replace_bundles", shop_id=shop.id, parts=json.dumps(_bundle_parts(shop)))
 
 
+def name_store(connection: Connection, shop_id: str, store_domain: str | None) -> None:
+    """Keep how the platform names the shop's store."""
+    run_query(connection, "shop.name_store", shop_id=shop_id, store_domain=store_domain)
+
+
+def find_shop_of_store(connection: Connection, shop_id: str, store_domain: str) -> str:
+    """The shop of a store: the one that pulls from it, else the shop told, where that has no other store.
+
+    Raises NotFound: what is told of one store is never done to another.
+    """
+    if not store_domain:
+        return shop_id
+    rows = run_query(
+        connection, "shop.find_store", shop_id=shop_id, store_domain=store_domain.strip().lower()
+    ).all()
+    if not rows or rows[0].is_another:
+        raise NotFound(
+            f"Shop '{shop_id}' is not this store, and no other shop is: its Connection names another one."
+        )
+    return str(rows[0].shop_id)
+
+
 def max_stock_age(shop: Shop, by_variable: timedelta | None, now: datetime) -> timedelta:
     """How old an observation may be to tell anybody (SEMANTICS 2.7).
 

@@ -4,16 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, Row
+from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
-from include.errors import NotFound
+from include.errors import ConfigurationError, NotFound
 from include.services.late import find_summary
+from include.services.shops import require_shop
 
 
 def list_snapshots(engine: Engine, shop_id: str, most: int = 20) -> Sequence[Row[Any]]:
-    """The newest snapshots of a shop."""
+    """The newest snapshots of a shop; raises NotFound."""
     with engine.connect() as connection:
+        require_shop(connection, shop_id)
         return run_query(connection, "snapshot.list_snapshots", shop_id=shop_id, row_limit=most).all()
 
 
@@ -41,16 +43,23 @@ def show_snapshot(engine: Engine, shop_id: str, snapshot_id: int, most_rows: int
 
 def accept_snapshot(engine: Engine, shop_id: str, snapshot_id: int, reason: str) -> None:
     """Let a refused snapshot pass its gates once: the next load of its window takes it."""
+    if not reason.strip():
+        raise ConfigurationError("A reason is needed: it is kept with the snapshot, and its report shows it.")
     with engine.begin() as connection:
-        accepted = run_query(
-            connection,
-            "snapshot.accept_snapshot",
-            shop_id=shop_id,
-            snapshot_id=snapshot_id,
-            accepted_reason=reason,
-        ).one_or_none()
-    if accepted is None:
-        raise _not_found(shop_id, f"rejected snapshot {snapshot_id}")
+        if not accept_refused(connection, shop_id, snapshot_id, reason):
+            raise _not_found(shop_id, f"rejected snapshot {snapshot_id}")
+
+
+def accept_refused(connection: Connection, shop_id: str, snapshot_id: int, reason: str) -> bool:
+    """The same within a transaction; False where no such snapshot is refused."""
+    accepted = run_query(
+        connection,
+        "snapshot.accept_snapshot",
+        shop_id=shop_id,
+        snapshot_id=snapshot_id,
+        accepted_reason=reason.strip(),
+    )
+    return accepted.one_or_none() is not None
 
 
 def _not_found(shop_id: str, what: str) -> NotFound:

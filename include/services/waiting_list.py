@@ -28,7 +28,7 @@ from include.services.contacts import check_email, check_phone
 from include.services.requests import Taken, take_requests
 from include.services.shops import require_shop
 
-PERSON_COLUMNS = ("email", "phone")
+PERSON_COLUMNS = ("email", "phone", "external_id")
 ITEM_COLUMNS = ("variant_id", "product_id")
 COLUMNS = (
     *("email", "variant_id", "subscribed_at", "channels", "wanted_quantity", "first_name", "last_name"),
@@ -98,10 +98,10 @@ def list_refused(engine: Engine, shop_id: str, most: int) -> list[Row[Any]]:
 def export_waiting_list(engine: Engine, shop_id: str, target: IO[str]) -> int:
     """Write everyone who waits, oldest first, in the form that an import takes; the rows written."""
     writer = csv.writer(target, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
     count = 0
     with engine.connect().execution_options(yield_per=ROWS_TOGETHER) as connection:
         require_shop(connection, shop_id)
+        writer.writerow(COLUMNS)
         for row in run_query(connection, "request.export_waiting", shop_id=shop_id):
             writer.writerow([_as_cell(getattr(row, column)) for column in COLUMNS])
             count += 1
@@ -109,15 +109,22 @@ def export_waiting_list(engine: Engine, shop_id: str, target: IO[str]) -> int:
 
 
 def _open_reader(stream: IO[str], file: Path) -> "csv.DictReader[str]":
-    reader = csv.DictReader(stream, restkey="_surplus")
+    header = stream.readline()
+    stream.seek(0)
+    # Spreadsheets of German, French and Italian offices part cells by semicolons.
+    delimiter = next((mark for mark in ";\t" if mark in header and "," not in header), ",")
+    reader = csv.DictReader(stream, restkey="_surplus", delimiter=delimiter)
     seen = [name.strip() for name in reader.fieldnames or ()]
+    if twice := [name for name in COLUMNS if seen.count(name) > 1]:
+        raise ConfigurationError(f"{file}, line 1: the column {twice[0]} is there twice; allowed is once.")
     groups = (PERSON_COLUMNS, ITEM_COLUMNS, ("subscribed_at",))
     missing = [" or ".join(group) for group in groups if not set(group) & set(seen)]
     if missing:
         raise ConfigurationError(
             f"{file}, line 1: the columns {', '.join(missing)} are missing; "
             f"seen: {', '.join(seen)[:200] or 'nothing'}. "
-            f"Needed are email or phone, variant_id or product_id, and subscribed_at; known are {', '.join(COLUMNS)}."
+            f"Needed are {' or '.join(PERSON_COLUMNS)}, variant_id or product_id, and subscribed_at; "
+            f"known are {', '.join(COLUMNS)}."
         )
     reader.fieldnames = seen
     return reader
@@ -138,7 +145,10 @@ def _parse(row: Mapping[str, Any], now: datetime) -> Request:
     if "_surplus" in row:
         raise RowRejected("more cells than the header has columns")
     cells = {name: restore_formula((row.get(name) or "").strip()) for name in COLUMNS}
-    email = check_email(cells["email"]) if cells["email"] or not cells["phone"] else None
+    if any("\ufffd" in text for text in cells.values()):
+        raise RowRejected("a text is not in UTF-8; save the file as UTF-8 and import it again")
+    is_named = cells["phone"] or cells["external_id"]
+    email = check_email(cells["email"]) if cells["email"] or not is_named else None
     variant_id, product_id = check_item(cells["variant_id"], cells["product_id"])
     return Request(
         email=email,

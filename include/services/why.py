@@ -130,14 +130,19 @@ def _explain(row: Row[Any]) -> str:
     if row.state == "waiting":
         place = f" at place {row.place}" if row.variant_id else ""
         return f"waits{place}: {_waiting(row)}"
+    if row.state == "unconfirmed":
+        return "waits for nothing yet: the link in its confirmation mail was not followed"
     if row.state == "skipped":
         return f"was skipped at {_at(row.ended_at)} because of '{row.reason}'"
-    return f"is {row.state} since {_at(row.ended_at)}" if row.ended_at else f"is {row.state}"
+    because = f" because of '{row.reason}'" if row.reason not in (None, row.state) else ""
+    return f"is {row.state} since {_at(row.ended_at)}{because}"
 
 
 def _message(row: Row[Any]) -> str:
     if row.message_state is None:
         return "about to be queued"
+    if row.message_state == "held":
+        return f"held until a person decides ({row.message_reason}; see `restock messages doubts`)"
     waits_for = (
         f" (waits: {row.message_reason}, looked at again {_at(row.message_due_at)})"
         if row.message_reason
@@ -154,7 +159,7 @@ def _own_batch(row: Row[Any]) -> str:
 
 def _waiting(row: Row[Any]) -> str:
     if row.variant_id is None:
-        return "no variant of it that this person may be told about is in stock"
+        return "no variant of it is in stock for which this person did not ask by name and may be told now"
     if not row.is_known_variant:
         return "no catalog knows this variant yet"
     if not row.is_open or row.hold_reason == "closed":

@@ -82,6 +82,32 @@ WHERE
 ORDER BY variant.product_id, variant.variant_id
 LIMIT :most;
 
+-- name: find_hidden_variants
+-- Which of these variants are of a product that the API has unpublished; product_ids are those of new variants.
+SELECT given.variant_id
+FROM unnest(CAST(:variant_ids AS text[]), CAST(:product_ids AS text[])) AS given (variant_id, product_id)
+LEFT JOIN variant ON variant.shop_id = :shop_id AND variant.variant_id = given.variant_id
+JOIN catalog_item AS item
+    ON item.shop_id = :shop_id AND item.product_id = coalesce(given.product_id, variant.product_id)
+WHERE item.deleted_at IS NULL AND item.attributes ->> 'published' = 'false'
+ORDER BY given.variant_id;
+
+-- name: list_variants_to_publish
+-- The variants of products that were published or not, as told now, and what the API said of each itself.
+SELECT
+    variant.variant_id,
+    told.is_published AND coalesce(CAST(detail.attributes ->> 'published' AS boolean), true) AS is_published
+FROM unnest(CAST(:product_ids AS text[]), CAST(:are_published AS boolean[])) AS told (product_id, is_published)
+JOIN variant ON variant.shop_id = :shop_id AND variant.product_id = told.product_id
+LEFT JOIN catalog_item AS item ON item.shop_id = variant.shop_id AND item.product_id = variant.product_id
+LEFT JOIN catalog_detail AS detail
+    ON detail.shop_id = variant.shop_id AND detail.variant_id = variant.variant_id
+WHERE
+    detail.deleted_at IS NULL
+    -- What was published all along stays as a pull or the API left it.
+    AND (NOT told.is_published OR item.attributes ->> 'published' = 'false')
+ORDER BY variant.variant_id;
+
 -- name: write_items
 -- What the API tells of products, member by member.
 INSERT INTO catalog_item AS known (shop_id, product_id, integration, attributes, created_at, changed_at)
@@ -122,7 +148,7 @@ ON CONFLICT (shop_id, product_id) DO UPDATE
 -- Ids of one page of variants, by id.
 SELECT
     variant.variant_id AS id,
-    0::numeric AS sort_key
+    variant.first_seen_at AS created_at
 FROM variant
 LEFT JOIN catalog_detail AS detail
     ON detail.shop_id = variant.shop_id AND detail.variant_id = variant.variant_id
@@ -133,6 +159,17 @@ WHERE
     AND (CAST(:ids AS text[]) IS NULL OR variant.variant_id = ANY (CAST(:ids AS text[])))
     AND (CAST(:product_id AS text) IS NULL OR variant.product_id = :product_id)
     AND (CAST(:sku AS text) IS NULL OR coalesce(detail.sku, variant.variant_id) = :sku)
+    AND (
+        -- Few have a SKU, and an index knows them; without this line all variants of the shop would be asked.
+        CAST(:sku AS text) IS NULL
+        OR variant.variant_id = ANY (ARRAY(
+            SELECT known.variant_id
+            FROM catalog_detail AS known
+            WHERE known.shop_id = :shop_id AND known.sku = :sku
+            UNION ALL
+            SELECT CAST(:sku AS text)
+        ))
+    )
     AND (CAST(:title AS text) IS NULL OR strpos(lower(variant.title), lower(:title)) > 0)
     AND (CAST(:is_published AS boolean) IS NULL OR variant.is_published = :is_published)
 ORDER BY variant.variant_id
@@ -140,24 +177,58 @@ LIMIT :most;
 
 -- name: page_of_variants_by_age
 -- Ids of one page of variants, by when they were first seen: direction 1 oldest, -1 newest first.
+WITH page AS (
+    (
+        SELECT
+            variant.variant_id,
+            variant.first_seen_at
+        FROM variant
+        LEFT JOIN catalog_detail AS detail
+            ON detail.shop_id = variant.shop_id AND detail.variant_id = variant.variant_id
+        WHERE
+            CAST(:direction AS integer) > 0
+            AND variant.shop_id = :shop_id
+            AND (variant.first_seen_at, variant.variant_id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS text))
+            AND (detail.deleted_at IS NULL OR variant.is_published)
+            AND (CAST(:ids AS text[]) IS NULL OR variant.variant_id = ANY (CAST(:ids AS text[])))
+            AND (CAST(:product_id AS text) IS NULL OR variant.product_id = :product_id)
+            AND (CAST(:sku AS text) IS NULL OR coalesce(detail.sku, variant.variant_id) = :sku)
+            AND (CAST(:title AS text) IS NULL OR strpos(lower(variant.title), lower(:title)) > 0)
+            AND (CAST(:is_published AS boolean) IS NULL OR variant.is_published = :is_published)
+        ORDER BY variant.first_seen_at, variant.variant_id
+        LIMIT :most
+    )
+    UNION ALL
+    (
+        SELECT
+            variant.variant_id,
+            variant.first_seen_at
+        FROM variant
+        LEFT JOIN catalog_detail AS detail
+            ON detail.shop_id = variant.shop_id AND detail.variant_id = variant.variant_id
+        WHERE
+            CAST(:direction AS integer) < 0
+            AND variant.shop_id = :shop_id
+            AND (variant.first_seen_at, variant.variant_id) < (CAST(:after_at AS timestamptz), CAST(:after_id AS text))
+            AND (detail.deleted_at IS NULL OR variant.is_published)
+            AND (CAST(:ids AS text[]) IS NULL OR variant.variant_id = ANY (CAST(:ids AS text[])))
+            AND (CAST(:product_id AS text) IS NULL OR variant.product_id = :product_id)
+            AND (CAST(:sku AS text) IS NULL OR coalesce(detail.sku, variant.variant_id) = :sku)
+            AND (CAST(:title AS text) IS NULL OR strpos(lower(variant.title), lower(:title)) > 0)
+            AND (CAST(:is_published AS boolean) IS NULL OR variant.is_published = :is_published)
+        ORDER BY variant.first_seen_at DESC, variant.variant_id DESC
+        LIMIT :most
+    )
+)
+
 SELECT
-    variant.variant_id AS id,
-    aged.sort_key
-FROM variant
-CROSS JOIN LATERAL (SELECT extract(EPOCH FROM variant.first_seen_at) * :direction AS sort_key) AS aged
-LEFT JOIN catalog_detail AS detail
-    ON detail.shop_id = variant.shop_id AND detail.variant_id = variant.variant_id
-WHERE
-    variant.shop_id = :shop_id
-    AND (aged.sort_key, variant.variant_id) > (CAST(:after_key AS numeric), CAST(:after_id AS text))
-    AND (detail.deleted_at IS NULL OR variant.is_published)
-    AND (CAST(:ids AS text[]) IS NULL OR variant.variant_id = ANY (CAST(:ids AS text[])))
-    AND (CAST(:product_id AS text) IS NULL OR variant.product_id = :product_id)
-    AND (CAST(:sku AS text) IS NULL OR coalesce(detail.sku, variant.variant_id) = :sku)
-    AND (CAST(:title AS text) IS NULL OR strpos(lower(variant.title), lower(:title)) > 0)
-    AND (CAST(:is_published AS boolean) IS NULL OR variant.is_published = :is_published)
-ORDER BY aged.sort_key, variant.variant_id
-LIMIT :most;
+    variant_id AS id,
+    first_seen_at AS created_at
+FROM page
+ORDER BY
+    extract(EPOCH FROM first_seen_at) * CAST(:direction AS integer),
+    CASE WHEN CAST(:direction AS integer) = 1 THEN variant_id END,
+    variant_id DESC;
 
 -- name: read_variants
 -- Some variants with all that is known of them.
@@ -190,7 +261,56 @@ WHERE
 ORDER BY variant.variant_id;
 
 -- name: page_of_items
--- Ids of one page of products, in the order of a key: 0 for all by id, else by age.
+-- Ids of one page of products, by id: told by the API, or named by variants of a feed.
+SELECT
+    page.product_id AS id,
+    page.created_at
+FROM (
+    (
+        SELECT
+            product_id,
+            created_at
+        FROM catalog_item
+        WHERE
+            shop_id = :shop_id
+            AND deleted_at IS NULL
+            AND product_id > CAST(:after_id AS text)
+            AND (CAST(:ids AS text[]) IS NULL OR product_id = ANY (CAST(:ids AS text[])))
+            AND (CAST(:title AS text) IS NULL OR strpos(lower(attributes ->> 'title'), lower(:title)) > 0)
+            AND (
+                CAST(:is_published AS boolean) IS NULL
+                OR coalesce(CAST(attributes ->> 'published' AS boolean), true) = :is_published
+            )
+        ORDER BY product_id
+        LIMIT :most
+    )
+    UNION ALL
+    (
+        SELECT
+            variant.product_id,
+            min(variant.first_seen_at)
+        FROM variant
+        WHERE
+            variant.shop_id = :shop_id
+            AND variant.product_id > CAST(:after_id AS text)
+            AND (CAST(:ids AS text[]) IS NULL OR variant.product_id = ANY (CAST(:ids AS text[])))
+            AND CAST(:title AS text) IS NULL
+            AND coalesce(CAST(:is_published AS boolean), true)
+            AND NOT EXISTS (
+                SELECT 1
+                FROM catalog_item
+                WHERE catalog_item.shop_id = :shop_id AND catalog_item.product_id = variant.product_id
+            )
+        GROUP BY variant.product_id
+        ORDER BY variant.product_id
+        LIMIT :most
+    )
+) AS page
+ORDER BY page.product_id
+LIMIT :most;
+
+-- name: page_of_items_by_age
+-- Ids of one page of products by when they were first seen: direction 1 oldest, -1 newest first.
 WITH item AS (
     SELECT
         catalog_item.product_id,
@@ -217,18 +337,23 @@ WITH item AS (
 
 SELECT
     item.product_id AS id,
-    aged.sort_key
+    item.created_at
 FROM item
-CROSS JOIN LATERAL (SELECT extract(EPOCH FROM item.created_at) * :direction AS sort_key) AS aged
 WHERE
-    (aged.sort_key, item.product_id) > (CAST(:after_key AS numeric), CAST(:after_id AS text))
+    CASE CAST(:direction AS integer)
+        WHEN 1 THEN (item.created_at, item.product_id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS text))
+        ELSE (item.created_at, item.product_id) < (CAST(:after_at AS timestamptz), CAST(:after_id AS text))
+    END
     AND (CAST(:ids AS text[]) IS NULL OR item.product_id = ANY (CAST(:ids AS text[])))
     AND (CAST(:title AS text) IS NULL OR strpos(lower(item.attributes ->> 'title'), lower(:title)) > 0)
     AND (
         CAST(:is_published AS boolean) IS NULL
         OR coalesce(CAST(item.attributes ->> 'published' AS boolean), true) = :is_published
     )
-ORDER BY aged.sort_key, item.product_id
+ORDER BY
+    extract(EPOCH FROM item.created_at) * CAST(:direction AS integer),
+    CASE WHEN CAST(:direction AS integer) = 1 THEN item.product_id END,
+    item.product_id DESC
 LIMIT :most;
 
 -- name: read_items

@@ -111,7 +111,37 @@ counted AS (
 SELECT count(*) AS recorded_count FROM recorded;
 
 -- name: page_of_events
--- One page of events in the order of their time: direction 1 oldest, -1 newest first.
+-- One page of events in the order of their time: direction 1 oldest, -1 newest first; the other is not looked at.
+WITH page AS (
+    (
+        SELECT event_id
+        FROM event
+        WHERE
+            CAST(:direction AS integer) > 0
+            AND shop_id = :shop_id
+            AND (happened_at, event_id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS bigint))
+            AND (CAST(:metric_id AS bigint) IS NULL OR metric_id = :metric_id)
+            AND (CAST(:profile_id AS bigint) IS NULL OR profile_id = :profile_id)
+            AND happened_at BETWEEN CAST(:since AS timestamptz) AND CAST(:until AS timestamptz)
+        ORDER BY happened_at, event_id
+        LIMIT :most
+    )
+    UNION ALL
+    (
+        SELECT event_id
+        FROM event
+        WHERE
+            CAST(:direction AS integer) < 0
+            AND shop_id = :shop_id
+            AND (happened_at, event_id) < (CAST(:after_at AS timestamptz), CAST(:after_id AS bigint))
+            AND (CAST(:metric_id AS bigint) IS NULL OR metric_id = :metric_id)
+            AND (CAST(:profile_id AS bigint) IS NULL OR profile_id = :profile_id)
+            AND happened_at BETWEEN CAST(:since AS timestamptz) AND CAST(:until AS timestamptz)
+        ORDER BY happened_at DESC, event_id DESC
+        LIMIT :most
+    )
+)
+
 SELECT
     event.event_id,
     event.metric_id,
@@ -120,18 +150,12 @@ SELECT
     event.happened_at,
     event.properties,
     event.value,
-    event.value_currency,
-    aged.sort_key
-FROM event
-CROSS JOIN LATERAL (SELECT extract(EPOCH FROM event.happened_at) * :direction AS sort_key) AS aged
-WHERE
-    event.shop_id = :shop_id
-    AND (aged.sort_key, event.event_id) > (CAST(:after_key AS numeric), CAST(:after_id AS bigint))
-    AND (CAST(:metric_id AS bigint) IS NULL OR event.metric_id = :metric_id)
-    AND (CAST(:profile_id AS bigint) IS NULL OR event.profile_id = :profile_id)
-    AND event.happened_at BETWEEN CAST(:since AS timestamptz) AND CAST(:until AS timestamptz)
-ORDER BY aged.sort_key, event.event_id
-LIMIT :most;
+    event.value_currency
+FROM page
+JOIN event ON event.shop_id = :shop_id AND event.event_id = page.event_id
+ORDER BY
+    extract(EPOCH FROM event.happened_at) * CAST(:direction AS integer),
+    event.event_id * CAST(:direction AS integer);
 
 -- name: list_metrics
 -- The metrics of a shop.

@@ -263,7 +263,43 @@ FROM unnest(
 WHERE profile.shop_id = :shop_id AND profile.profile_id = told.profile_id;
 
 -- name: page_of_people
--- One page of profiles: direction 1 oldest, -1 newest first.
+-- One page of profiles by id: direction 1 oldest, -1 newest first; the other order is not looked at.
+WITH page AS (
+    (
+        SELECT profile_id
+        FROM profile
+        WHERE
+            CAST(:direction AS integer) > 0
+            AND shop_id = :shop_id
+            AND profile_id > CAST(:after_id AS bigint)
+            AND (CAST(:profile_ids AS bigint[]) IS NULL OR profile_id = ANY (CAST(:profile_ids AS bigint[])))
+            AND (CAST(:email_keys AS text[]) IS NULL OR email_key = ANY (CAST(:email_keys AS text[])))
+            AND (CAST(:phones AS text[]) IS NULL OR phone = ANY (CAST(:phones AS text[])))
+            AND (CAST(:external_ids AS text[]) IS NULL OR external_id = ANY (CAST(:external_ids AS text[])))
+            AND (CAST(:since AS timestamptz) IS NULL OR created_at >= CAST(:since AS timestamptz))
+            AND (CAST(:until AS timestamptz) IS NULL OR created_at <= CAST(:until AS timestamptz))
+        ORDER BY profile_id
+        LIMIT :most
+    )
+    UNION ALL
+    (
+        SELECT profile_id
+        FROM profile
+        WHERE
+            CAST(:direction AS integer) < 0
+            AND shop_id = :shop_id
+            AND profile_id < CAST(:after_id AS bigint)
+            AND (CAST(:profile_ids AS bigint[]) IS NULL OR profile_id = ANY (CAST(:profile_ids AS bigint[])))
+            AND (CAST(:email_keys AS text[]) IS NULL OR email_key = ANY (CAST(:email_keys AS text[])))
+            AND (CAST(:phones AS text[]) IS NULL OR phone = ANY (CAST(:phones AS text[])))
+            AND (CAST(:external_ids AS text[]) IS NULL OR external_id = ANY (CAST(:external_ids AS text[])))
+            AND (CAST(:since AS timestamptz) IS NULL OR created_at >= CAST(:since AS timestamptz))
+            AND (CAST(:until AS timestamptz) IS NULL OR created_at <= CAST(:until AS timestamptz))
+        ORDER BY profile_id DESC
+        LIMIT :most
+    )
+)
+
 SELECT
     profile.profile_id,
     profile.email,
@@ -279,15 +315,42 @@ SELECT
         SELECT max(profile_metric.last_at)
         FROM profile_metric
         WHERE profile_metric.shop_id = profile.shop_id AND profile_metric.profile_id = profile.profile_id
-    ) AS last_event_at,
-    profile.profile_id * :direction AS sort_key
-FROM profile
+    ) AS last_event_at
+FROM page
+JOIN profile ON profile.shop_id = :shop_id AND profile.profile_id = page.profile_id
+ORDER BY profile.profile_id * CAST(:direction AS integer);
+
+-- name: restore_suppressions
+-- Who objected before being forgotten, and is known again, is suppressed again (SEMANTICS 10.1, 10.3).
+WITH given AS (
+    SELECT
+        address.channel,
+        address.address_key,
+        erased_key(installation.link_secret, address.address_key) AS erased_key
+    FROM (
+        SELECT
+            'EMAIL' AS channel,
+            unnest(CAST(:email_keys AS text[])) AS address_key
+        UNION ALL
+        SELECT
+            'SMS',
+            unnest(CAST(:phones AS text[]))
+    ) AS address
+    CROSS JOIN installation
+)
+
+UPDATE suppression
+SET address_key = given.address_key
+FROM given
 WHERE
-    profile.shop_id = :shop_id
-    AND profile.profile_id * :direction > CAST(:after_key AS numeric)
-    AND (CAST(:profile_ids AS bigint[]) IS NULL OR profile.profile_id = ANY (CAST(:profile_ids AS bigint[])))
-    AND (CAST(:email_key AS text) IS NULL OR profile.email_key = :email_key)
-    AND (CAST(:phone AS text) IS NULL OR profile.phone = :phone)
-    AND (CAST(:external_id AS text) IS NULL OR profile.external_id = :external_id)
-ORDER BY profile.profile_id * :direction
-LIMIT :most;
+    suppression.shop_id = :shop_id
+    AND suppression.channel = given.channel
+    AND suppression.address_key = given.erased_key
+    AND NOT EXISTS (
+        SELECT 1
+        FROM suppression AS present
+        WHERE
+            present.shop_id = :shop_id
+            AND present.channel = given.channel
+            AND present.address_key = given.address_key
+    );

@@ -12,7 +12,7 @@ WHERE
 ORDER BY profile_id;
 
 -- name: erase_people
--- Forget people: what they were told and asked for stays as counts, without anybody (SEMANTICS 10.3).
+-- Forget people: what they were told and asked for stays as counts, without anybody; who objected is kept as a digest (SEMANTICS 10.3).
 WITH erased AS (
     SELECT
         profile_id,
@@ -101,12 +101,49 @@ unsaid AS (
     WHERE consent.shop_id = :shop_id AND consent.profile_id = erased.profile_id
 ),
 
-unsuppressed AS (
-    DELETE FROM suppression
-    USING erased
+objected AS (
+    SELECT
+        suppression.channel,
+        suppression.address_key,
+        erased_key(installation.link_secret, suppression.address_key) AS erased_key
+    FROM erased
+    CROSS JOIN installation
+    JOIN suppression
+        ON
+            suppression.shop_id = :shop_id
+            AND suppression.address_key = CASE suppression.channel
+                WHEN 'SMS' THEN erased.phone
+                ELSE erased.email_key
+            END
+),
+
+hidden AS (
+    UPDATE suppression
+    SET address_key = objected.erased_key
+    FROM objected
     WHERE
         suppression.shop_id = :shop_id
-        AND suppression.address_key = CASE suppression.channel WHEN 'SMS' THEN erased.phone ELSE erased.email_key END
+        AND suppression.channel = objected.channel
+        AND suppression.address_key = objected.address_key
+        AND NOT EXISTS (
+            SELECT 1
+            FROM suppression AS earlier
+            WHERE
+                earlier.shop_id = :shop_id
+                AND earlier.channel = objected.channel
+                AND earlier.address_key = objected.erased_key
+        )
+    RETURNING objected.channel, objected.address_key
+),
+
+dropped AS (
+    DELETE FROM suppression
+    USING objected
+    WHERE
+        suppression.shop_id = :shop_id
+        AND suppression.channel = objected.channel
+        AND suppression.address_key = objected.address_key
+        AND (objected.channel, objected.address_key) NOT IN (SELECT hidden.channel, hidden.address_key FROM hidden)
 )
 
 SELECT

@@ -126,7 +126,9 @@ written AS (
                 FROM unnest(open_request.channels || excluded.channels) AS channel
                 ORDER BY channel
             ),
-            wanted_quantity = excluded.wanted_quantity
+            wanted_quantity = excluded.wanted_quantity,
+            restock_after = CASE WHEN excluded.restock_after IS NOT NULL THEN open_request.restock_after END,
+            state = CASE WHEN open_request.state = 'unconfirmed' THEN excluded.state ELSE open_request.state END
     RETURNING open_request.created_at = :now AND open_request.xmax = 0 AS is_new
 )
 

@@ -98,7 +98,11 @@ written AS (
                 FROM unnest(open_request.channels || excluded.channels) AS channel
                 ORDER BY channel
             ),
-            wanted_quantity = excluded.wanted_quantity
+            wanted_quantity = excluded.wanted_quantity,
+            -- Who asks to be told at once is told at once, whatever an import said of the request before (3.5).
+            restock_after = CASE WHEN excluded.restock_after IS NOT NULL THEN open_request.restock_after END,
+            -- Who is imported need not confirm any more (3.6).
+            state = CASE WHEN open_request.state = 'unconfirmed' THEN excluded.state ELSE open_request.state END
         -- A request for any variant stands aside first, then this one is written: product_request.step_aside.
         WHERE open_request.product_id IS NULL OR open_request.state <> 'waiting'
     RETURNING

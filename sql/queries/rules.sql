@@ -33,27 +33,35 @@ ORDER BY shop_id;
 
 -- name: recall_last_below
 -- The last units below another minimum, out of the history, for touched variants that it may open; NULL: never below.
-WITH opening AS (
+WITH ruled AS (
     SELECT
-        stock.variant_id,
-        asked.minimum
-    FROM variant_stock AS stock
-    CROSS JOIN LATERAL (
-        SELECT CASE
-            WHEN CAST(:has_overrides AS boolean)
-                THEN minimum_of(:rule_set_id, :shop_id, stock.variant_id, :min_inventory)
-            ELSE :min_inventory
-        END AS minimum
-    ) AS asked
-    WHERE
-        stock.shop_id = :shop_id
-        AND NOT stock.is_open
-        AND stock.units >= asked.minimum
-        AND stock.variant_id IN (
-            SELECT touched_variant.variant_id
-            FROM touched_variant
-            WHERE touched_variant.snapshot_id = :snapshot_id
-        )
+        touched.variant_id,
+        coalesce(CAST(own.changed ->> 'min_inventory' AS bigint), :min_inventory) AS minimum,
+        coalesce(
+            locations_of(own.changed, 'included_locations'), shop.included_locations,
+            CAST(:included_locations AS text[])
+        ) AS included_locations,
+        coalesce(
+            locations_of(own.changed, 'excluded_locations'), nullif(shop.excluded_locations, '{}'),
+            CAST(:excluded_locations AS text[]), '{}'
+        ) AS excluded_locations
+    FROM (SELECT DISTINCT variant_id FROM touched_variant WHERE snapshot_id = :snapshot_id) AS touched
+    JOIN shop ON shop.shop_id = :shop_id
+    JOIN variant ON variant.shop_id = :shop_id AND variant.variant_id = touched.variant_id
+    LEFT JOIN LATERAL (
+        SELECT effective.changed
+        FROM effective_rules(
+            :rule_set_id, :shop_id, variant.variant_id, variant.product_id, variant.collections
+        ) AS effective
+        WHERE CAST(:has_overrides AS boolean)
+    ) AS own ON true
+),
+
+opening AS (
+    SELECT ruled.*
+    FROM ruled
+    JOIN variant_stock AS stock ON stock.shop_id = :shop_id AND stock.variant_id = ruled.variant_id
+    WHERE NOT stock.is_open AND stock.units >= ruled.minimum
 ),
 
 running AS (
@@ -65,10 +73,9 @@ running AS (
             PARTITION BY change.variant_id ORDER BY change.observed_at
         ) AS total
     FROM opening
-    JOIN shop ON shop.shop_id = :shop_id
     JOIN stock_change AS change
         ON change.shop_id = :shop_id AND change.variant_id = opening.variant_id
-    WHERE is_counted(change.location_id, shop.included_locations, shop.excluded_locations)
+    WHERE is_counted(change.location_id, opening.included_locations, opening.excluded_locations)
 ),
 
 recalled AS (

@@ -90,3 +90,19 @@ written AS (
 UPDATE shop
 SET needs_recount = true
 WHERE shop_id = :shop_id AND (EXISTS (SELECT 1 FROM gone) OR EXISTS (SELECT 1 FROM written));
+
+-- name: name_store
+-- How the platform names the shop's store.
+UPDATE shop
+SET store_domain = :store_domain
+WHERE shop_id = :shop_id AND store_domain IS DISTINCT FROM CAST(:store_domain AS text);
+
+-- name: find_store
+-- The shop of a store first, then the shop that was told; is_another: it has another store.
+SELECT
+    shop_id,
+    coalesce(store_domain <> :store_domain, false) AS is_another
+FROM shop
+WHERE store_domain = :store_domain OR shop_id = :shop_id
+ORDER BY store_domain = :store_domain DESC NULLS LAST, shop_id = :shop_id DESC
+LIMIT 1;

@@ -487,7 +487,8 @@ counted AS (
 compared AS (
     SELECT
         counted.*,
-        before.units AS units_before,
+        -- What a guard saw and held back came back with this restock too.
+        coalesce(before.last_below, before.units) AS units_before,
         before.variant_id IS NULL AS is_first_sight,
         coalesce(before.is_open, false) AS was_open,
         coalesce(before.cycle, 0) AS cycle_before,

@@ -8,7 +8,7 @@
 --   variant_id                variant
 --   title                     what the catalog calls the variant now
 --   opened_at                 time: seen to be back
---   units_before              pieces: before; empty where it was never seen before
+--   units_before              pieces: the last level below the minimum; empty where it was never seen before
 --   units_after               pieces: after
 --   waiting_count             people: waited at the first batch; empty where nobody was released
 --   batch_count               batches: released before the next restock

@@ -68,6 +68,20 @@ def test_a_refused_feed_fails_its_task_without_a_retry_and_changes_nothing(
     assert value(engine, "SELECT sum(quantity) FROM stock_level") == 500
 
 
+def test_a_refused_feed_passes_a_run_that_a_person_gave_a_reason(
+    installation: Installation, engine: Engine, run_dag: Run
+) -> None:
+    installation.stock(**{f"v{number}": 5 for number in range(100)})
+    run_dag("catalog_sync__demo")
+    installation.stock(v0=5)
+    run = run_dag("catalog_sync__demo", run_conf={"accept_reason": "the shop was cut down to one article"})
+    assert run.state == "success"
+    assert value(engine, "SELECT accepted_reason FROM snapshot ORDER BY snapshot_id DESC LIMIT 1") == (
+        "the shop was cut down to one article"
+    )
+    assert value(engine, "SELECT state FROM snapshot ORDER BY snapshot_id DESC LIMIT 1") == "complete"
+
+
 def test_a_wrong_variable_fails_the_release_at_once_and_tells_nobody(
     installation: Installation, engine: Engine, run_dag: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

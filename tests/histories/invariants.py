@@ -26,7 +26,10 @@ def told_twice(world: World) -> list[object]:
 
 
 def overtaken(world: World) -> list[object]:
-    """Whoever was released while somebody older, who might have been, went on waiting."""
+    """Whoever was released while somebody older, who might have been, went on waiting.
+
+    Who was imported waited for the next restock, perhaps until they asked once more: of those the model tells.
+    """
     return world.query(
         """
         SELECT older.subscription_id, younger.subscription_id
@@ -40,7 +43,7 @@ def overtaken(world: World) -> list[object]:
             AND younger.state = 'notified'
             AND older.state = 'waiting'
             AND older.batch_id IS NULL
-            AND older.restock_after IS NULL
+            AND older.source <> 'import'
             AND older.not_before IS NULL
         """
     )

@@ -97,7 +97,10 @@ class Model:
     def ask(self, ask: Ask, asked_at: datetime, now: datetime) -> None:
         """3.3: who has an open request keeps it; 3.5; a day between two alerts to one person for one variant."""
         mine = [w for w in self.wants if (w.email, w.variant_id) == (ask.email, ask.variant_id)]
-        if any(want.is_open for want in mine):
+        known = [want for want in mine if want.is_open]
+        if known:
+            if not ask.needs_restock:
+                known[0].restock_after = None
             return
         told = [want.told_at for want in mine if want.told_at]
         self.wants.append(

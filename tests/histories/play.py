@@ -127,12 +127,12 @@ class Play:
             for ask in asks:
                 self.model.ask(ask, self._asked_at(ask), self.world.now)
             with self.world.engine.begin() as connection:
-                in_stock = "next_restock" if needs_restock else "notify"
+                source, in_stock = ("import", "next_restock") if needs_restock else ("api", "notify")
                 take_requests(
                     connection,
                     self.world.shop.id,
                     [self._request(a) for a in asks],
-                    "api",
+                    source,
                     in_stock,
                     self.world.now,
                 )

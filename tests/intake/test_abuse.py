@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from pathlib import Path
 
+import pytest
 import requests
 
 from include.intake.answers import ApiError
@@ -245,3 +246,16 @@ def test_who_tries_keys_is_stopped(
         ]
     assert set(statuses) == {401, 429}
     assert statuses.count(401) <= 60 and statuses[-1] == 429
+
+
+def test_a_key_that_is_known_is_served_from_an_address_whose_guesses_are_stopped(
+    world: World, database_url: str, tmp_path: Path, http: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("include.intake.access.CACHE_SECONDS", 0.0)
+    with visiting(world, database_url, tmp_path, http, RESTOCK_ADDRESS_RATE="1/s 1/m") as visitor:
+        assert visitor.get("/api/metrics").status_code == 200
+        guesses = [visitor.get("/api/metrics", headers={"Authorization": "Klaviyo-API-Key pk_x"})]
+        while guesses[-1].status_code != 429:
+            assert len(guesses) < 100
+            guesses.append(visitor.get("/api/metrics", headers={"Authorization": "Klaviyo-API-Key pk_x"}))
+        assert visitor.get("/api/metrics").status_code == 200

@@ -185,3 +185,33 @@ def test_a_subscription_is_confirmed_with_amazon_alone(provider: Visitor) -> Non
     assert url in provider.fetched  # type: ignore[attr-defined]
     assert post_ses(provider, sns("hello", SubscribeURL="https://evil.example/", **question)) == 403
     assert "https://evil.example/" not in provider.fetched  # type: ignore[attr-defined]
+
+
+def test_what_sendgrid_dropped_for_its_own_lists_is_suppressed_here_too(provider: Visitor) -> None:
+    reasons = ["Bounced Address", "Spam Reporting Address", "Unsubscribed Address", "Content was blocked"]
+    people = sent(provider, people=4)
+    events = [
+        {"event": "dropped", "reason": reason, "email": email, "smtp-id": message_id, "timestamp": 1}
+        for (email, message_id), reason in zip(people, reasons, strict=True)
+    ]
+    assert post_sendgrid(provider, *events) == 200
+    assert [reason for _, reason in suppressions(provider)] == [
+        "invalid_address",
+        "complaint",
+        "unsubscribed",
+    ]
+
+
+def test_sess_own_id_is_not_taken_for_ours(provider: Visitor) -> None:
+    [(email, _)] = sent(provider, people=1)
+    told = bounce(email)
+    told["mail"]["commonHeaders"] = {"messageId": told["mail"]["messageId"]}
+    assert post_ses(provider, sns(told)) == 200
+    assert suppressions(provider) == [(email, "invalid_address")]
+
+
+def test_a_delay_is_noted(provider: Visitor) -> None:
+    [(email, _)] = sent(provider, people=1)
+    delay = {"delayedRecipients": [{"emailAddress": email, "status": "4.4.1"}], "delayType": "General"}
+    assert post_ses(provider, sns({"eventType": "DeliveryDelay", "mail": {}, "deliveryDelay": delay})) == 200
+    assert provider.world.query("SELECT kind, code FROM message_feedback") == [("deferred", "4.4.1")]

@@ -193,3 +193,59 @@ def test_an_older_write_never_overrides_a_newer_one(visitor: Visitor) -> None:
     visitor.world.now = START
     change(visitor, inventory_quantity=9)
     assert visitor.world.value("SELECT units FROM variant_stock") == 5
+
+
+def test_pages_by_age_hold_every_variant_once_in_either_order(visitor: Visitor) -> None:
+    visitor.post(ITEMS, an_item())
+    for number in range(7):
+        visitor.post(VARIANTS, a_variant(f"V{number}", sku=f"S{number % 2}"))
+        visitor.world.pass_time(minutes=number % 2)
+    for sort in ("created", "-created"):
+        ids, path = [], f"{VARIANTS}?page[size]=3&sort={sort}"
+        while path:
+            page = check(visitor.get(path), VARIANTS).json()
+            ids += [each["id"].split(":::")[-1] for each in page["data"]]
+            path = page["links"].get("next", "").removeprefix(visitor.address)
+        assert ids == sorted((f"V{number}" for number in range(7)), reverse=sort == "-created")
+    found = visitor.send("GET", VARIANTS, params={"filter": "equals(sku,'S1')"}).json()["data"]
+    assert [each["id"].split(":::")[-1] for each in found] == ["V1", "V3", "V5"]
+    for word in ("1", "yes"):
+        answer = visitor.send("GET", VARIANTS, params={"filter": f"equals(published,{word})"})
+        assert answer.status_code == 400
+    far = "WzkyMjMzNzIwMzY4NTQ3NzU4MDcsIiJd"  # a time that no calendar has
+    assert visitor.get(f"{VARIANTS}?sort=created&page[cursor]={far}").status_code == 400
+
+
+def test_variants_of_an_unpublished_item_are_not_announced_until_it_is_published_again(
+    visitor: Visitor,
+) -> None:
+    visitor.post(ITEMS, an_item())
+    visitor.post(VARIANTS, a_variant(inventory_quantity=0))
+    visitor.post(VARIANTS, a_variant("VASE", inventory_quantity=0, published=False))
+
+    def publish_item(is_published: bool) -> None:
+        item_id = "$custom:::$default:::P1"
+        body = {"data": {"type": "catalog-item", "id": item_id, "attributes": {"published": is_published}}}
+        visitor.world.pass_time(minutes=1)
+        assert visitor.send("PATCH", at(ITEMS, item_id), json=body).status_code == 200
+        visitor.world.pass_time(minutes=1)
+
+    def open_variants() -> list[str]:
+        return [
+            row.variant_id
+            for row in visitor.world.query(
+                "SELECT variant_id FROM variant_stock WHERE is_open ORDER BY variant_id"
+            )
+        ]
+
+    publish_item(False)
+    visitor.post(VARIANTS, a_variant("LATE", inventory_quantity=5))
+    change(visitor, inventory_quantity=20)
+    change(visitor, inventory_quantity=20, published=True)
+    change(visitor, "$custom:::$default:::VASE", inventory_quantity=20)
+    assert open_variants() == []
+    publish_item(True)
+    assert open_variants() == ["LAMP", "LATE"]
+    change(visitor, published=False)
+    publish_item(True)
+    assert open_variants() == ["LATE"]

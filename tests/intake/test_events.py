@@ -199,3 +199,50 @@ def test_another_shops_events_and_people_are_not_there(visitor: Visitor) -> None
         assert visitor.get(path).json()["data"] == []
     stolen = an_event(profile={"data": {"type": "profile", "id": "1", "attributes": {}}})
     assert visitor.post(EVENTS, stolen).status_code == 404
+
+
+def test_times_are_filtered_exactly_and_has_is_understood(visitor: Visitor) -> None:
+    for second in range(3):
+        visitor.post(EVENTS, an_event(time=f"2026-01-01T00:00:0{second}Z"))
+    for filter_text, expected in {
+        "greater-than(datetime,2026-01-01T00:00:01Z)": 1,
+        "greater-or-equal(datetime,2026-01-01T00:00:01Z)": 2,
+        "less-than(timestamp,1767225601)": 1,
+        "less-or-equal(timestamp,1767225601)": 2,
+        "has(profile),has(metric)": 3,
+    }.items():
+        found = check(visitor.send("GET", EVENTS, params={"filter": filter_text}), EVENTS).json()["data"]
+        assert len(found) == expected, filter_text
+
+
+def test_all_people_of_a_page_are_included_and_pages_go_both_ways(visitor: Visitor) -> None:
+    people = [a_profile(email=f"p{number}@example.org") for number in range(120)]
+    visitor.post(JOBS, a_job(*[a_bulk(an_event(time=1_767_225_600), profile=each) for each in people]))
+    page = visitor.get(f"{EVENTS}?page[size]=1000&include=profile").json()
+    assert len(page["included"]) == len(page["data"]) == 120
+    for sort in ("datetime", "-timestamp"):
+        ids, path = [], f"{EVENTS}?page[size]=50&sort={sort}"
+        while path:
+            page = check(visitor.get(path), EVENTS).json()
+            ids += [int(each["id"]) for each in page["data"]]
+            path = page["links"].get("next", "").removeprefix(visitor.address)
+        assert ids == sorted(set(ids), reverse=sort.startswith("-")) and len(ids) == 120
+
+
+def test_profiles_are_found_by_several_identifiers_and_by_age(visitor: Visitor) -> None:
+    for name in ("ann", "bob", "cid"):
+        visitor.post(PROFILES, a_profile(email=f"{name}@example.org"))
+    for filter_text, expected in {
+        "any(email,['ANN@example.org','bob@example.org','x'])": 2,
+        "any(email,['ann@example.org']),equals(email,'bob@example.org')": 0,
+        "any(external_id,['a','b'])": 0,
+        "any(phone_number,['+493012345678','junk'])": 0,
+        "greater-than(created,2000-01-01)": 3,
+        "less-than(updated,2000-01-01)": 0,
+    }.items():
+        found = check(visitor.send("GET", PROFILES, params={"filter": filter_text}), PROFILES).json()["data"]
+        assert len(found) == expected, filter_text
+    newest = visitor.get(f"{PROFILES}?sort=-created&page[size]=2").json()
+    rest = visitor.get(newest["links"]["next"].removeprefix(visitor.address)).json()
+    emails = [each["attributes"]["email"] for each in newest["data"] + rest["data"]]
+    assert emails == ["cid@example.org", "bob@example.org", "ann@example.org"]

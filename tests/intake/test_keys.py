@@ -5,10 +5,13 @@ from __future__ import annotations
 import statistics
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from typer.testing import CliRunner
 
+from include.cli import app
 from include.errors import NotFound
 from include.services.keys import create_key, find_key, list_keys, revoke_key
 from tests.builders import START, World, a_shop
@@ -104,3 +107,28 @@ def test_one_digest_opens_one_shop(world: World) -> None:
                 "SELECT shop_id, kind, key_digest, hint, created_at FROM api_key"
             )
         )
+
+
+def test_the_command_stores_origins_as_browsers_send_them_and_refuses_others(
+    world: World, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTOCK_DATABASE_URL", database_url)
+
+    def create(kind: str, origin: str) -> int:
+        words = ["keys", "create", "--shop", "demo", "--kind", kind, "--origin", origin]
+        return CliRunner().invoke(app, words).exit_code
+
+    assert create("public", "https://Shop.example/") == 0
+    assert create("public", "shop.example") != 0 and create("private", "https://shop.example") != 0
+    assert [row.origins for row in list_keys(world.engine, "demo")] == [["https://shop.example"]]
+
+
+def test_who_comes_with_the_wrong_kind_of_key_is_told_where_the_right_one_is_made(visitor: Visitor) -> None:
+    answer = visitor.post(PATH, a_subscription(), headers={"Authorization": "Klaviyo-API-Key pk_of_klaviyo"})
+    assert "restock keys create --kind private" in errors_of(answer)[0]["detail"]
+    for company_id, hint in (("XyZ123", "--kind public"), (visitor.private_key, "restock keys revoke")):
+        answer = visitor.post(
+            f"/client/back-in-stock-subscriptions?company_id={company_id}", a_subscription()
+        )
+        assert hint in errors_of(answer)[0]["detail"] and visitor.private_key not in answer.text
+    assert "docs/intake.md" in errors_of(visitor.get("/api/lists"))[0]["detail"]

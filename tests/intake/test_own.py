@@ -72,3 +72,44 @@ def test_another_shops_requests_are_not_there(visitor: Visitor) -> None:
         assert visitor.send(method, f"{BASE}/{request_id}").status_code == 404
     assert "ann@" not in visitor.get(f"{BASE}/export").text
     assert visitor.world.states() == {"waiting": 1}
+
+
+def test_klaviyos_ids_mean_the_shops_own(visitor: Visitor) -> None:
+    assert ask(visitor, variant_id="$shopify:::$default:::LAMP").status_code == 202
+    for variant_id in ("LAMP", "$shopify:::$default:::LAMP"):
+        found = visitor.send("GET", BASE, params={"variant_id": variant_id}).json()["subscriptions"]
+        assert [each["variant_id"] for each in found] == ["LAMP"]
+
+
+def test_a_mistake_points_to_its_field(visitor: Visitor) -> None:
+    for field, value in {
+        "email": "x",
+        "phone": "1",
+        "wanted_quantity": 0,
+        "channels": ["FAX"],
+        "variant_id": "",
+    }.items():
+        [error] = errors_of(ask(visitor, **{field: value}))
+        assert error["source"] == {"pointer": f"/{field}"}
+
+
+def import_list(visitor: Visitor, raw: bytes) -> Any:
+    return visitor.send("POST", f"{BASE}/import", data=raw, headers={"Content-Type": "text/csv"})
+
+
+def test_lists_of_spreadsheets_are_read_and_damaged_ones_are_not_guessed_at(visitor: Visitor) -> None:
+    parted = "\ufeffemail;variant_id;subscribed_at\r\nann@example.org;LAMP;2025-01-31\r\n".encode()
+    assert import_list(visitor, parted).json()["new"] == 1
+    latin = "email,variant_id,subscribed_at,first_name\nbob@example.org,LAMP,2025-01-31,Jürg\n"
+    done = import_list(visitor, latin.encode("latin-1")).json()
+    assert done["new"] == 0 and "UTF-8" in done["refused"][0]["reason"]
+    assert import_list(visitor, latin.encode()).json()["new"] == 1
+    twice = import_list(visitor, b"email,email,variant_id,subscribed_at\na@b.org,c@d.org,LAMP,2025-01-31\n")
+    assert twice.status_code == 400 and "email is there twice" in errors_of(twice)[0]["detail"]
+
+
+def test_an_export_comes_back_whole(visitor: Visitor) -> None:
+    ask(visitor, email=None, external_id="customer-7", channels=["EMAIL"])
+    ask(visitor, phone="+493012345678", wanted_quantity=4)
+    done = import_list(visitor, visitor.get(f"{BASE}/export").content).json()
+    assert (done["known"], done["refused_count"]) == (2, 0)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import text
 
 from include.errors import NotFound
 from include.services.housekeeping import tidy
@@ -54,6 +55,11 @@ def whole(world: World) -> str:
         "metric",
     )
     return str([world.query(f"SELECT * FROM {table}") for table in tables])
+
+
+def write(world: World, statement: str) -> None:
+    with world.engine.begin() as connection:
+        connection.execute(text(statement))
 
 
 def tell(visitor: Visitor, topic: str, body: Any, secret: str = SECRET) -> int:
@@ -129,3 +135,43 @@ def test_who_was_silent_for_long_is_forgotten_and_who_waits_is_not(world: World)
     assert tidy(world.engine, None, world.now)["people_forgotten"] == 1
     assert world.query("SELECT email FROM profile WHERE email IS NOT NULL") == [("waits@example.org",)]
     assert tidy(world.engine, None, world.now)["people_forgotten"] == 0
+
+
+def test_an_objection_outlives_erasure_without_the_address(shopify: Visitor) -> None:
+    known(shopify)
+    write(
+        shopify.world,
+        "INSERT INTO suppression VALUES ('demo', 'EMAIL', 'ann@example.org', 'complaint', now()), "
+        "('demo', 'SMS', '+493012345678', 'unsubscribed', now())",
+    )
+    erase_person(shopify.world.engine, "demo", ANN, "test", shopify.world.now)
+    kept = shopify.world.query("SELECT channel, address_key, reason FROM suppression ORDER BY channel")
+    assert [(row.channel, row.reason) for row in kept] == [("EMAIL", "complaint"), ("SMS", "unsubscribed")]
+    assert all(row.address_key.startswith("erased:") for row in kept)
+    assert "ann@" not in whole(shopify.world)
+    shopify.post("/api/back-in-stock-subscriptions", a_subscription("Ann@Example.org"))
+    shopify.post("/api/back-in-stock-subscriptions", a_subscription("bob@example.org"))
+    mail, sms = shopify.world.query("SELECT channel, address_key, reason FROM suppression ORDER BY channel")
+    assert mail == ("EMAIL", "ann@example.org", "complaint")
+    assert sms.address_key.startswith("erased:")
+
+
+def test_who_is_forgotten_twice_is_still_not_written_to(shopify: Visitor) -> None:
+    known(shopify)
+    for _ in range(2):
+        write(
+            shopify.world,
+            "INSERT INTO suppression VALUES ('demo', 'EMAIL', 'ann@example.org', 'complaint', now())",
+        )
+        shopify.post("/api/back-in-stock-subscriptions", a_subscription("Ann@Example.org"))
+        erase_person(shopify.world.engine, "demo", ANN, "test", shopify.world.now)
+    assert shopify.world.value("SELECT count(*) FROM suppression WHERE address_key LIKE 'erased:%'") == 1
+
+
+def test_what_is_told_of_one_store_is_never_done_to_another(shopify: Visitor) -> None:
+    known(shopify)
+    write(shopify.world, "UPDATE shop SET store_domain = 'demo.myshopify.com'")
+    assert tell(shopify, "shop/redact", {"shop_domain": "other.myshopify.com"}) == 404
+    assert "bob@" in whole(shopify.world)
+    assert tell(shopify, "shop/redact", {"shop_domain": "Demo.myshopify.com"}) == 200
+    assert "bob@" not in whole(shopify.world)

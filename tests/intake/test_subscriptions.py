@@ -235,3 +235,48 @@ def test_other_media_types_methods_and_revisions_are_refused(visitor: Visitor) -
     for revision in ("2020-01-01", "2027-01-15", "newest"):
         answer = from_browser(visitor, a_subscription(), revision=revision)
         assert (answer.status_code, errors_of(answer)[0]["source"]) == (400, {"parameter": "revision"})
+
+
+def test_an_id_of_ours_names_nobody_to_a_browser(visitor: Visitor) -> None:
+    visitor.post("/api/back-in-stock-subscriptions", a_subscription())
+    [(profile_id,)] = visitor.world.query("SELECT profile_id FROM profile")
+    body = a_subscription(None, variant="VASE")
+    body["data"]["attributes"]["profile"]["data"]["id"] = str(profile_id)
+    for number in (profile_id, profile_id + 1):
+        body["data"]["attributes"]["profile"]["data"]["attributes"]["id"] = str(number)
+        answer = from_browser(visitor, body)
+        assert answer.status_code == 400
+        assert "email, phone_number and external_id" in errors_of(answer)[0]["detail"]
+    assert len(requests_of(visitor)) == 1
+
+
+def test_a_server_may_put_the_id_among_the_attributes(visitor: Visitor) -> None:
+    visitor.post("/api/back-in-stock-subscriptions", a_subscription())
+    [(profile_id,)] = visitor.world.query("SELECT profile_id FROM profile")
+    body = a_subscription(None, variant="VASE", identifiers={"id": str(profile_id)})
+    assert visitor.post("/api/back-in-stock-subscriptions", body).status_code == 202
+    assert [row.email for row in requests_of(visitor)] == ["Ann@example.org"] * 2
+
+
+def test_the_old_form_names_its_own_fields(visitor: Visitor) -> None:
+    good = {"a": visitor.company_id, "email": "ann@example.org", "variant": "LAMP"}
+    for name, value in (("a", "nobody"), ("email", ""), ("email", "x"), ("variant", "")):
+        answer = visitor.send("POST", "/api/v1/catalog/subscribe", data={**good, name: value})
+        assert errors_of(answer)[0]["source"] == {"parameter": name}
+    parts = {name: (None, value) for name, value in good.items()}
+    assert visitor.send("POST", "/api/v1/catalog/subscribe", files=parts).status_code == 415
+    assert requests_of(visitor) == []
+
+
+def test_a_packed_body_is_refused_as_such(visitor: Visitor) -> None:
+    answer = visitor.post(
+        "/api/back-in-stock-subscriptions", a_subscription(), headers={"Content-Encoding": "gzip"}
+    )
+    assert answer.status_code == 415 and "Content-Encoding" in errors_of(answer)[0]["detail"]
+
+
+def test_a_text_with_few_values_is_refused_with_all_of_them(visitor: Visitor) -> None:
+    answer = visitor.post("/api/back-in-stock-subscriptions", a_subscription(channels=["FAX"]))
+    [error] = errors_of(answer)
+    assert error["source"] == {"pointer": "/data/attributes/channels/0"}
+    assert error["detail"].endswith("Allowed: EMAIL, PUSH, SMS, WHATSAPP.")

@@ -100,7 +100,7 @@ def test_a_restock_smaller_than_asked_for_does_not_open(world: World) -> None:
     world.sync(a_row("LAMP", 2))
     assert levels(world) == [("LAMP", 2, False)]
     world.sync(a_row("LAMP", 3))
-    assert events(world) == [("LAMP", 1, 2, 3)]
+    assert events(world) == [("LAMP", 1, 0, 3)]
 
 
 def test_a_restock_waits_for_as_many_pulls_as_confirm_it(world: World) -> None:
@@ -110,7 +110,7 @@ def test_a_restock_waits_for_as_many_pulls_as_confirm_it(world: World) -> None:
     world.sync(a_row("LAMP", 5))
     assert events(world) == []
     world.sync(a_row("LAMP", 5))
-    assert events(world) == [("LAMP", 1, 5, 5)]
+    assert events(world) == [("LAMP", 1, 0, 5)]
 
 
 def test_a_short_time_out_of_stock_reopens_without_an_event(world: World) -> None:

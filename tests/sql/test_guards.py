@@ -186,3 +186,12 @@ def test_2_7_the_shop_says_how_old_stock_may_be_else_the_variable(engine: Engine
     world.sync(a_row("LAMP", 1))
     ages = dict(world.query("SELECT shop_id, max_stock_age FROM shop"))
     assert ages == {"demo": timedelta(minutes=90), "own": timedelta(hours=3)}
+
+
+def test_2_5_a_lower_minimum_recalls_the_level_below_it_of_the_counted_locations_only(world: World) -> None:
+    own = [{"variant": "LAMP", "rules": {"included_locations": ["store"]}}]
+    world.set_rules(min_inventory=6, rule_overrides=own)
+    for in_store in (2, 3):
+        world.sync(a_row("LAMP", in_store, "store"), a_row("LAMP", 9, "warehouse"))
+    world.set_rules(min_inventory=3, min_restock=2, rule_overrides=own)
+    assert (is_open(world), guard(world)) == (False, "min_restock: 1 of 2 units came back")

@@ -203,7 +203,7 @@ def test_1_6_the_reason_names_the_product_and_the_queue(lights: World) -> None:
     lights.ask_for_any("a@example.org", "LIGHTS")
     assert explain_request(lights.engine, 1).sentence == (
         "Request 1 for any variant of product 'LIGHTS' waits: "
-        "no variant of it that this person may be told about is in stock."
+        "no variant of it is in stock for which this person did not ask by name and may be told now."
     )
     stock(lights, RED=1, BLUE=0)
     assert "in the queue of variant 'RED', waits at place 1" in explain_request(lights.engine, 1).sentence

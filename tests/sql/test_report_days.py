@@ -19,8 +19,10 @@ from include.domain.orders import OrderLine
 from include.domain.report_days import REPORTS, days_between
 from include.domain.window import Window
 from include.services import catalog
+from include.services.feedback import Feedback, FeedbackKind, take_feedback
 from include.services.marks import Key, mark_sent
 from include.services.orders import record_order_lines
+from include.services.privacy import Identifiers, erase_person
 from include.services.report_build import build_report
 from include.services.report_plan import list_report_shops, note_due_days
 from tests.builders import START, RowsConnector, World, a_row
@@ -288,3 +290,40 @@ def test_another_time_zone_of_the_shop_moves_every_day(world: World, zone: str) 
             connection.execute(text(f"DELETE FROM report_{name}"))
     build(world, is_full=True)
     assert tables(world) == by_day
+
+
+def complain(world: World, kind: FeedbackKind) -> None:
+    take_feedback(world.engine, [Feedback(kind, "p0000@example.org", world.now)], world.now)
+
+
+def unsubscribed_and_complained(world: World) -> list[Any]:
+    return world.query(
+        "SELECT unsubscribed_count, complaint_count FROM report_deliverability ORDER BY report_on"
+    )
+
+
+def test_who_unsubscribed_and_complains_later_counts_once_on_the_day_already_built(world: World) -> None:
+    world.queue_alerts(people=1)
+    world.dispatch()
+    complain(world, "unsubscribed")
+    for _ in range(3):
+        world.pass_time(days=1)
+        build(world)
+    assert (1, 0) in unsubscribed_and_complained(world)
+    complain(world, "complained")
+    build(world)
+    assert (0, 1) in unsubscribed_and_complained(world)
+    assert (1, 0) not in unsubscribed_and_complained(world)
+
+
+def test_10_3_a_report_that_is_built_again_still_counts_who_was_erased_since(world: World) -> None:
+    world.queue_alerts(people=1)
+    world.dispatch()
+    complain(world, "unsubscribed")
+    world.pass_time(days=1)
+    build(world)
+    before = tables(world)
+    erase_person(world.engine, "demo", Identifiers("p0000@example.org", None, None), "test", world.now)
+    build(world, (START.date(), world.now.date()))
+    assert tables(world) == before
+    assert world.value("SELECT count(*) FROM suppression WHERE address_key LIKE '%@%'") == 0

@@ -325,3 +325,12 @@ def test_a_report_that_does_not_add_up_says_both_numbers_and_changes_nothing(
 def test_an_unknown_report_names_those_that_exist(world: World) -> None:
     with pytest.raises(NotFound, match="activity, demand"):
         build_report(world.engine, "activty", world.now)
+
+
+def test_units_that_a_guard_held_back_came_back_with_the_restock(world: World) -> None:
+    world.set_rules(confirm_pulls=2, min_restock=3)
+    for units in (0, 2, 4, 5):
+        world.sync(a_row("LAMP", units))
+    build(world)
+    assert [(row["units_before"], row["units_after"]) for row in rows(world, "restocks")] == [(0, 5)]
+    assert [row["restocked_units"] for row in rows(world, "activity")] == [5]

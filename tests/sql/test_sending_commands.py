@@ -65,10 +65,14 @@ def test_settled_as_sent_a_request_is_notified_and_nothing_leaves(world, restock
 
 def test_settled_by_resending_a_message_leaves_at_once(world, restock):
     emails = held_world(world, people=1)
+    listed = restock("messages", "doubts").output
+    assert "is held until a person decides (in_doubt" in restock("why", 1).output.replace("\n", " ")
     shown = restock("messages", "settle", 1, "resend")
     assert shown.output == "Message 1 goes, under the same Message-ID.\n"
     dispatch_at_present(world, 1)
     assert world.mail.recipients == emails
+    message_id = str(world.mail.envelopes[0].message_id)
+    assert f"Message-ID {message_id.partition('@')[0].strip('<')}" in listed
 
 
 def test_the_alert_ends_with_the_last_doubt(world, restock):

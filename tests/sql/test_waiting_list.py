@@ -67,7 +67,7 @@ def test_missing_columns_are_named_with_what_was_seen(world: World) -> None:
     file = a_file(world, "a@example.org,LAMP\n", header="mail,sku\n")
     with pytest.raises(
         ConfigurationError,
-        match="email or phone, variant_id or product_id, subscribed_at are missing; seen: mail, sku",
+        match="email or phone or external_id, variant_id or product_id, subscribed_at are missing; seen: mail, sku",
     ):
         import_waiting_list(world.engine, "demo", file, world.now)
 

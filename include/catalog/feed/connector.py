@@ -62,6 +62,11 @@ class FeedConnector:
         """A feed sends none."""
         return None
 
+    @property
+    def store_domain(self) -> None:
+        """A feed sends none."""
+        return None
+
     def pull(self, window: Window, archive: Archive, now: datetime, since: datetime | None = None) -> None:
         """Archive the feed as it is at `now`, a dated one as it was when its window ended; see Connector.pull."""
         span = _span_of(window, self._shop, now) if self.knows_the_past else None

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from include.ahead import ahead
 from include.catalog.archive import Archive
@@ -53,6 +54,12 @@ class ShopifyConnector:
         """The app's client secret, in the Connection's extra."""
         secret = self._connection.extra.get("webhook_secret") if self._connection else None
         return str(secret) if secret else None
+
+    @property
+    def store_domain(self) -> str | None:
+        """The Connection's host: example.myshopify.com."""
+        base_url = self._connection.base_url if self._connection else None
+        return urlsplit(base_url).hostname if base_url else None
 
     @property
     def _settings(self) -> ShopifySettings:

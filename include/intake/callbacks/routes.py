@@ -28,6 +28,13 @@ SENDGRID_KINDS: dict[str, FeedbackKind] = {
     "unsubscribe": "unsubscribed",
     "group_unsubscribe": "unsubscribed",
 }
+# SendGrid hands nothing over to an address of its own suppression lists, and says why.
+DROPPED_KINDS: dict[str, FeedbackKind] = {
+    "bounced address": "bounced",
+    "invalid": "bounced",
+    "spam reporting address": "complained",
+    "unsubscribed address": "unsubscribed",
+}
 
 
 async def take_from_ses(request: Request) -> Response:
@@ -98,6 +105,11 @@ def _read_ses(notification: dict[str, Any], now: datetime) -> Iterator[Feedback]
             code = complaint.get("complaintFeedbackType")
             address, at = recipient.get("emailAddress"), complaint.get("timestamp")
             yield from _feedback("complained", address, at, message_id, code, now)
+    if kind == "DeliveryDelay":
+        delay = _object(notification.get("deliveryDelay"))
+        for recipient in _objects(delay.get("delayedRecipients")):
+            address, at = recipient.get("emailAddress"), delay.get("timestamp")
+            yield from _feedback("deferred", address, at, message_id, recipient.get("status"), now)
     if kind == "Delivery":
         delivery = _object(notification.get("delivery"))
         addresses = delivery.get("recipients")
@@ -111,13 +123,15 @@ def _message_id_of(mail: object) -> str | None:
         if str(header.get("name", "")).lower() == "message-id" and isinstance(header.get("value"), str):
             return str(header["value"])
     found = _object(_object(mail).get("commonHeaders")).get("messageId")
-    return found if isinstance(found, str) else None
+    return found if isinstance(found, str) and found != _object(mail).get("messageId") else None
 
 
 def _read_sendgrid(event: dict[str, Any], now: datetime) -> Iterator[Feedback]:
     kind = SENDGRID_KINDS.get(str(event.get("event", "")))
     if kind == "bounced" and event.get("type") == "blocked":
         kind = "deferred"
+    if event.get("event") == "dropped":
+        kind = DROPPED_KINDS.get(str(event.get("reason", "")).strip().lower())
     if kind is None:
         return
     message_id = event.get("smtp-id")

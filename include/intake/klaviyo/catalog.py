@@ -23,17 +23,16 @@ from include.intake.klaviyo.filters import read_filter
 from include.intake.klaviyo.identifiers import CatalogId, read_catalog_id
 from include.intake.klaviyo.pages import (
     page_links,
-    read_cursor,
     read_direction,
     read_fields,
     read_include,
+    read_moment,
     read_size,
-    write_cursor,
+    write_moment,
 )
 from include.intake.rates import CATALOG_READS, CATALOG_WRITES
 from include.intake.routing import Endpoint, at
 from include.services.catalog_reads import (
-    LOWEST_KEY,
     Listing,
     find_page,
     list_variants_of_items,
@@ -136,7 +135,8 @@ def _fields(request: Request, kind: Kind) -> Fields:
 
 
 def _read_listing(request: Request, kind: Kind) -> Listing:
-    key, last_id = read_cursor(request) or (LOWEST_KEY, "")
+    direction = read_direction(request, "created")
+    after_at, last_id = read_moment(request, direction)
     given: dict[str, Any] = {}
     for term in read_filter(request.query_params.get("filter"), OPERATORS[kind]):
         texts = term.value if isinstance(term.value, list) else [term.value]
@@ -145,6 +145,8 @@ def _read_listing(request: Request, kind: Kind) -> Listing:
         elif term.field == "item.id":
             given["product_id"] = read_catalog_id(texts[0], parameter="filter").external_id
         elif term.field == "published":
+            if texts[0].lower() not in ("true", "false"):
+                raise ApiError.of(400, "published is true or false.", parameter="filter")
             given["is_published"] = texts[0].lower() == "true"
         elif term.field == "category.id":
             given["ids"] = ()
@@ -152,8 +154,8 @@ def _read_listing(request: Request, kind: Kind) -> Listing:
             given[term.field] = texts[0]
     return Listing(
         "items" if kind == "item" else "variants",
-        direction=read_direction(request, "created"),
-        after_key=key,
+        direction=direction,
+        after_at=after_at,
         after_id=last_id,
         **given,
     )
@@ -201,7 +203,7 @@ def _show_page(
         page = rows[:size]
         ids = [row.id for row in page]
         shown = _show_ids(connection, request, kind, shop_id, ids, fields, with_variants)
-    following = write_cursor(page[-1].sort_key, page[-1].id) if len(rows) > size else None
+    following = write_moment(page[-1].created_at, page[-1].id) if len(rows) > size else None
     return shown | {"links": page_links(request, following)}
 
 

@@ -124,10 +124,10 @@ def _list(kind: JobKind) -> Endpoint:
             raise ApiError.of(400, f"Allowed are {', '.join(STATES)}.", parameter="filter")
         is_any = all(term.value == "complete" for term in terms)
         key_before, _ = read_cursor(request) or (LARGEST_ID, "")
-        before_id = min(max(int(key_before), 0), LARGEST_ID)
+        before_id = max(key_before, 0)
         door = door_of(request)
         jobs = await door.run(_find_many, door, key.shop_id, kind, before_id) if is_any else []
-        following = write_cursor(jobs[PAGE - 1].job_id, "") if len(jobs) > PAGE else None
+        following = write_cursor(jobs[PAGE - 1].job_id) if len(jobs) > PAGE else None
         shown = [show_job(request, job, fields) for job in jobs[:PAGE]]
         return as_json({"data": shown, "links": page_links(request, following)})
 

@@ -142,9 +142,10 @@ def read_bulk(bulk: BulkResource, pointer: str, now: datetime, is_server: bool) 
 def read_person(profile: EventProfile, pointer: str, is_server: bool) -> Person:
     """Who did it; a browser that nobody named yet is somebody of its own."""
     given = profile.attributes
-    if given.anonymous_id and not (given.email or given.phone_number or given.external_id or profile.id):
+    is_named_by_id = is_server and (profile.id or given.id)
+    if given.anonymous_id and not (given.email or given.phone_number or given.external_id or is_named_by_id):
         given.external_id = f"anonymous:{given.anonymous_id}"
-    contact = read_contact(profile, pointer)
+    contact = read_contact(profile, pointer, is_server)
     properties = given.properties or {}
     check_json(properties, f"{pointer}/attributes/properties", LARGEST_PROFILE)
     time_zone = (given.location or {}).get("timezone")

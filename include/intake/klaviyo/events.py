@@ -1,7 +1,5 @@
 """Events: from browsers, from servers, in bulk; and reading them."""
 
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Row
@@ -20,19 +18,19 @@ from include.intake.klaviyo.event_bodies import (
     EventBody,
     read_bulk,
     read_event,
-    read_time,
 )
-from include.intake.klaviyo.filters import Term, read_filter
+from include.intake.klaviyo.filters import Term, read_filter, read_span
 from include.intake.klaviyo.pages import (
     only,
     page_links,
     read_cursor,
-    read_direction,
     read_fields,
     read_include,
+    read_moment,
     read_size,
     url_of,
     write_cursor,
+    write_moment,
 )
 from include.intake.klaviyo.profiles import PROFILE_FIELDS, find_people_page, show_profile
 from include.intake.rates import BULK_EVENTS, EVENTS
@@ -49,11 +47,13 @@ _TIMES = ("greater-or-equal", "greater-than", "less-or-equal", "less-than")
 OPERATORS = {
     "metric_id": ("equals",),
     "profile_id": ("equals",),
+    "profile": ("has",),
+    "metric": ("has",),
     "datetime": _TIMES,
     "timestamp": _TIMES,
 }
+SORTS = ("datetime", "-datetime", "timestamp", "-timestamp")
 LARGEST_ID = 2**63 - 1
-NOTHING = Decimal("-1e30")
 
 
 async def take_from_browser(request: Request) -> Response:
@@ -116,18 +116,18 @@ async def list_events(request: Request) -> Response:
     profile_fields = read_fields(request, "profile", PROFILE_FIELDS)
     included = read_include(request, ("attributions", "metric", "profile"))
     size = read_size(request, PAGE, LARGEST_PAGE)
-    key_after, id_after = read_cursor(request) or (NOTHING, "0")
     sort = request.query_params.get("sort") or "datetime"
-    direction = (
-        read_direction(request, sort.lstrip("-") if sort.lstrip("-") == "timestamp" else "datetime") or 1
-    )
+    if sort not in SORTS:
+        raise ApiError.of(400, f"Allowed are {', '.join(SORTS)}.", parameter="sort")
+    direction = -1 if sort.startswith("-") else 1
+    after_at, last_id = read_moment(request, direction)
+    after_id = int(last_id) if last_id.isascii() and last_id.isdigit() and len(last_id) < 19 else 0
     asked = _read_terms(read_filter(request.query_params.get("filter"), OPERATORS))
-    after_id = int(id_after) if id_after.isascii() and id_after.isdigit() and len(id_after) < 19 else 0
-    asked |= {"direction": direction, "after_key": key_after, "after_id": after_id, "most": size + 1}
+    asked |= {"direction": direction, "after_at": after_at, "after_id": after_id, "most": size + 1}
     door = door_of(request)
     rows = await door.run(_find_events, door, key.shop_id, asked)
     page = rows[:size]
-    following = write_cursor(page[-1].sort_key, str(page[-1].event_id)) if len(rows) > size else None
+    following = write_moment(page[-1].happened_at, str(page[-1].event_id)) if len(rows) > size else None
     shown: dict[str, Any] = {"data": [_show(request, row, fields) for row in page]}
     if included & {"metric", "profile"}:
         shown["included"] = await door.run(
@@ -145,10 +145,10 @@ async def list_metrics(request: Request) -> Response:
         request.query_params.get("filter"),
         {"integration.name": ("equals",), "integration.category": ("equals",)},
     )
-    after, _ = read_cursor(request) or (Decimal(0), "")
+    after, _ = read_cursor(request) or (0, "")
     door = door_of(request)
     is_ours = all(term.value in ("Restock", "API") for term in terms)
-    after_id = min(max(int(after), 0), LARGEST_ID)
+    after_id = max(after, 0)
     rows = await door.run(_find_metrics, door, key.shop_id, None, after_id) if is_ours else []
     page = rows[:METRIC_PAGE]
     following = write_cursor(page[-1].metric_id, "") if len(rows) > METRIC_PAGE else None
@@ -157,33 +157,14 @@ async def list_metrics(request: Request) -> Response:
 
 
 def _read_terms(terms: list[Term]) -> dict[str, Any]:
-    asked: dict[str, Any] = {
-        "metric_id": None,
-        "profile_id": None,
-        "since": datetime(1980, 1, 1, tzinfo=UTC),
-        "until": datetime(9000, 1, 1, tzinfo=UTC),
-    }
+    """What a list is limited to; each event has a profile and a metric, so `has` limits nothing."""
+    since, until = read_span(terms, ("datetime", "timestamp"))
+    asked: dict[str, Any] = {"metric_id": None, "profile_id": None, "since": since, "until": until}
     for term in terms:
-        text = term.value if isinstance(term.value, str) else ""
         if term.field in ("metric_id", "profile_id"):
+            text = term.value if isinstance(term.value, str) else ""
             asked[term.field] = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
-            continue
-        moment = _read_moment(text)
-        name = "since" if term.operator.startswith("greater") else "until"
-        asked[name] = max(asked[name], moment) if name == "since" else min(asked[name], moment)
     return asked
-
-
-def _read_moment(text: str) -> datetime:
-    try:
-        given: str | int = int(text) if text.isascii() and text.isdigit() else text
-        return read_time(given, datetime(8000, 1, 1, tzinfo=UTC), "")
-    except ApiError:
-        raise ApiError.of(
-            400,
-            "The filter can't be read: its time is no ISO 8601, nor seconds since 1970.",
-            parameter="filter",
-        ) from None
 
 
 def _find_events(door: Door, shop_id: str, asked: dict[str, Any]) -> list[Row[Any]]:
@@ -199,7 +180,7 @@ def _find_metrics(door: Door, shop_id: str, ids: list[int] | None, after_id: int
             shop_id=shop_id,
             metric_ids=ids,
             after_id=after_id,
-            most=METRIC_PAGE + 1,
+            most=METRIC_PAGE + 1 if ids is None else len(ids),
         )
         return list(found.all())
 
@@ -217,9 +198,8 @@ def _included(
         metrics = _find_metrics(door, shop_id, sorted({row.metric_id for row in page}))
         shown += [_show_metric(request, row, metric_fields) for row in metrics]
     if "profile" in included:
-        people = find_people_page(
-            door, shop_id, LARGEST_PAGE, profile_ids=sorted({row.profile_id for row in page})
-        )
+        ids = sorted({row.profile_id for row in page})
+        people = find_people_page(door, shop_id, len(ids), profile_ids=ids)
         shown += [show_profile(request, row, profile_fields) for row in people]
     return shown
 

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from include.intake.answers import ApiError
+from include.intake.klaviyo.event_bodies import read_time
 
 MOST_TERMS = 20
 MOST_VALUES = 100
@@ -13,6 +15,8 @@ _TOKEN = re.compile(
 )
 
 Value = str | list[str]
+ALWAYS = datetime(1980, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
+_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,32 @@ def read_filter(text: str | None, allowed: Mapping[str, Sequence[str]]) -> list[
     if tokens:
         raise _wrong("there is more after its end", allowed)
     return terms
+
+
+def read_span(terms: Sequence[Term], fields: Sequence[str]) -> tuple[datetime, datetime]:
+    """The first and the last moment that all terms about `fields` allow."""
+    since, until = ALWAYS
+    for term in terms:
+        if term.field not in fields:
+            continue
+        moment = _read_moment(term.value if isinstance(term.value, str) else "")
+        if term.operator.startswith("greater"):
+            since = max(since, moment if term.operator.endswith("equal") else moment + _TICK)
+        else:
+            until = min(until, moment if term.operator.endswith("equal") else moment - _TICK)
+    return since, until
+
+
+def _read_moment(text: str) -> datetime:
+    try:
+        given: str | int = int(text) if text.isascii() and text.isdigit() else text
+        return read_time(given, datetime(8000, 1, 1, tzinfo=UTC), "")
+    except ApiError:
+        raise ApiError.of(
+            400,
+            "The filter can't be read: its time is no ISO 8601, nor seconds since 1970.",
+            parameter="filter",
+        ) from None
 
 
 def _tokens(text: str) -> list[str]:
@@ -68,6 +98,8 @@ def _read_term(operator: str, tokens: list[str], allowed: Mapping[str, Sequence[
     field = _unquoted(_next(tokens, allowed))
     if operator not in allowed.get(field, ()):
         raise _wrong("it has another field or operator", allowed)
+    if operator == "has":
+        return Term(operator, field, "")
     _expect(tokens, ",", allowed)
     if tokens and tokens[0] == "[":
         return Term(operator, field, _read_list(tokens, allowed))

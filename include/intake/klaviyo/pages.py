@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,6 +13,9 @@ from include.intake.answers import ApiError
 from include.intake.door import door_of
 
 LONGEST_CURSOR = 2_000
+LARGEST_NUMBER = 2**63 - 1
+FIRST_MOMENT, LAST_MOMENT = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
+_EPOCH, _TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 def read_size(request: Request, default: int, most: int) -> int:
@@ -25,8 +28,8 @@ def read_size(request: Request, default: int, most: int) -> int:
     return int(text)
 
 
-def read_cursor(request: Request) -> tuple[Decimal, str] | None:
-    """What the page before this one ended with: a sort key and an id."""
+def read_cursor(request: Request) -> tuple[int, str] | None:
+    """What the page before this one ended with: a number and an id."""
     text = request.query_params.get("page[cursor]")
     if text is None or not text:
         return None
@@ -34,21 +37,40 @@ def read_cursor(request: Request) -> tuple[Decimal, str] | None:
         if len(text) > LONGEST_CURSOR:
             raise ValueError
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        key, last_id = msgspec.json.decode(raw, type=tuple[str, str])
-        number = Decimal(key)
-        if not number.is_finite() or abs(number) > Decimal("1e30") or "\0" in last_id:
+        number, last_id = msgspec.json.decode(raw, type=tuple[int, str])
+        if abs(number) > LARGEST_NUMBER or "\0" in last_id:
             raise ValueError
-    except (ValueError, InvalidOperation, RecursionError):
-        raise ApiError.of(
-            400, "This is no cursor of a page here. Take it from links.next.", parameter="page[cursor]"
-        ) from None
+    except (ValueError, RecursionError):
+        raise _no_cursor() from None
     return number, last_id
 
 
-def write_cursor(key: Decimal | int, last_id: str) -> str:
+def write_cursor(number: int, last_id: str = "") -> str:
     """The cursor after a row."""
-    raw = msgspec.json.encode((str(key), last_id))
+    raw = msgspec.json.encode((number, last_id))
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def read_moment(request: Request, direction: int) -> tuple[datetime, str]:
+    """The cursor of a list in the order of time; without one, what lies before its first row."""
+    number, last_id = read_cursor(request) or (None, "")
+    if number is None:
+        return (LAST_MOMENT if direction < 0 else FIRST_MOMENT), ""
+    try:
+        return _EPOCH + number * _TICK, last_id
+    except OverflowError:
+        raise _no_cursor() from None
+
+
+def write_moment(moment: datetime, last_id: str) -> str:
+    """The cursor after a row of a list in the order of time."""
+    return write_cursor((moment - _EPOCH) // _TICK, last_id)
+
+
+def _no_cursor() -> ApiError:
+    return ApiError.of(
+        400, "This is no cursor of a page here. Take it from links.next.", parameter="page[cursor]"
+    )
 
 
 def read_direction(request: Request, field: str) -> int:

@@ -24,6 +24,7 @@ class ProfileAttributes(msgspec.Struct):
     first_name: str | None = None
     last_name: str | None = None
     locale: str | None = None
+    id: str | None = None
 
 
 class ProfileResource(msgspec.Struct):
@@ -54,8 +55,12 @@ class Contact:
     profile_id: int | None = None
 
 
-def read_contact(profile: ProfileResource, pointer: str) -> Contact:
-    """The checked identifiers of a profile; 400 where there are none, or one is wrong."""
+def read_contact(profile: ProfileResource, pointer: str, is_server: bool) -> Contact:
+    """The checked identifiers of a profile; 400 where there are none, or one is wrong.
+
+    An id of ours means somebody to servers alone: ids are numbers in a row, and whoever reads a page's source
+    could go through them.
+    """
     given = profile.attributes
     where = f"{pointer}/attributes"
     email = _checked(check_email, given.email, f"{where}/email")
@@ -63,7 +68,7 @@ def read_contact(profile: ProfileResource, pointer: str) -> Contact:
     external_id = (given.external_id or "").strip()[:LONGEST_NAME] or None
     profile_id = None
     if not (email or phone or external_id):
-        profile_id = _read_profile_id(profile.id, pointer)
+        profile_id = _read_profile_id(profile.id or given.id, pointer, is_server)
     return Contact(
         email=email,
         email_key=fold_email(email) if email else None,
@@ -76,13 +81,12 @@ def read_contact(profile: ProfileResource, pointer: str) -> Contact:
     )
 
 
-def _read_profile_id(text: str | None, pointer: str) -> int:
-    if text is None:
-        raise ApiError.of(
-            400,
-            "One of email, phone_number, external_id and id is needed to say who it is.",
-            pointer=f"{pointer}/attributes",
+def _read_profile_id(text: str | None, pointer: str, is_server: bool) -> int:
+    if text is None or not is_server:
+        named = (
+            "email, phone_number, external_id and id" if is_server else "email, phone_number and external_id"
         )
+        raise ApiError.of(400, f"One of {named} is needed to say who it is.", pointer=f"{pointer}/attributes")
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise ApiError.of(400, "A profile with this id does not exist.", pointer=f"{pointer}/id")
     return int(text)

@@ -1,7 +1,8 @@
 """Profiles, as far as subscriptions and events need them: create, list, find."""
 
-from decimal import Decimal
-from typing import Any, Literal
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy import Row
@@ -16,7 +17,7 @@ from include.intake.answers import ApiError, as_json, error_document
 from include.intake.body import read_json
 from include.intake.door import Door, door_of
 from include.intake.klaviyo.event_bodies import EventProfile, read_person
-from include.intake.klaviyo.filters import Term, read_filter
+from include.intake.klaviyo.filters import ALWAYS, Term, read_filter, read_span
 from include.intake.klaviyo.pages import (
     only,
     page_links,
@@ -46,7 +47,10 @@ OPERATORS = {
     "email": ("any", "equals"),
     "phone_number": ("any", "equals"),
     "external_id": ("any", "equals"),
+    "created": ("greater-than", "less-than"),
+    "updated": ("greater-than", "less-than"),
 }
+HIGHEST_ID = 2**63 - 1
 
 
 class ProfileBody(msgspec.Struct):
@@ -87,12 +91,12 @@ async def list_profiles(request: Request) -> Response:
     if sort not in SORTS:
         raise ApiError.of(400, f"Allowed are {', '.join(SORTS)}.", parameter="sort")
     direction = -1 if sort.startswith("-") else 1
-    after, _ = read_cursor(request) or (Decimal("-1e30"), "")
+    after_id, _ = read_cursor(request) or (0 if direction > 0 else HIGHEST_ID, "")
     asked = _read_terms(read_filter(request.query_params.get("filter"), OPERATORS))
     door = door_of(request)
-    rows = await door.run(find_people_page, door, key.shop_id, size + 1, direction, after, **asked)
+    rows = await door.run(find_people_page, door, key.shop_id, size + 1, direction, after_id, **asked)
     page = rows[:size]
-    following = write_cursor(page[-1].sort_key, "") if len(rows) > size else None
+    following = write_cursor(page[-1].profile_id) if len(rows) > size else None
     shown = [show_profile(request, row, fields) for row in page]
     return as_json({"data": shown, "links": page_links(request, following)})
 
@@ -102,11 +106,13 @@ def find_people_page(
     shop_id: str,
     most: int,
     direction: int = 1,
-    after_key: Decimal = Decimal("-1e30"),
+    after_id: int = 0,
     profile_ids: list[int] | None = None,
-    email_key: str | None = None,
-    phone: str | None = None,
-    external_id: str | None = None,
+    email_keys: list[str] | None = None,
+    phones: list[str] | None = None,
+    external_ids: list[str] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[Row[Any]]:
     """One page of profiles."""
     with door.engine.connect() as connection:
@@ -115,11 +121,13 @@ def find_people_page(
             "people.page_of_people",
             shop_id=shop_id,
             direction=direction,
-            after_key=after_key,
+            after_id=after_id,
             profile_ids=profile_ids,
-            email_key=email_key,
-            phone=phone,
-            external_id=external_id,
+            email_keys=email_keys,
+            phones=phones,
+            external_ids=external_ids,
+            since=since,
+            until=until,
             most=most,
         )
         return list(found.all())
@@ -162,31 +170,34 @@ def _read_fields(request: Request) -> frozenset[str] | None:
 
 def _read_terms(terms: list[Term]) -> dict[str, Any]:
     asked: dict[str, Any] = {}
+    span = read_span(terms, ("created", "updated"))
+    if span != ALWAYS:
+        asked["since"], asked["until"] = span
     for term in terms:
-        texts = term.value if isinstance(term.value, list) else [term.value]
-        if term.field != "id" and len(texts) != 1:
-            raise ApiError.of(400, f"One {term.field} at a time can be asked for.", parameter="filter")
-        asked |= _read_identifier(term.field, texts)
+        if term.field in _IDENTIFIERS:
+            name, read = _IDENTIFIERS[term.field]
+            values = [read(text) for text in (term.value if isinstance(term.value, list) else [term.value])]
+            asked[name] = [each for each in values if each is not None and each in asked.get(name, values)]
     return asked
 
 
-def _read_identifier(
-    field: Literal["id", "email", "phone_number", "external_id"] | str, texts: list[str]
-) -> dict[str, Any]:
-    if field == "id":
-        return {
-            "profile_ids": [
-                int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 19
-            ]
-        }
-    if field == "email":
-        return {"email_key": fold_email(texts[0])}
-    if field == "external_id":
-        return {"external_id": texts[0]}
+def _read_id(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
+
+
+def _read_phone(text: str) -> str | None:
     try:
-        return {"phone": check_phone(texts[0])}
+        return check_phone(text)
     except RowRejected:
-        return {"phone": ""}
+        return None
+
+
+_IDENTIFIERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "id": ("profile_ids", _read_id),
+    "email": ("email_keys", fold_email),
+    "phone_number": ("phones", _read_phone),
+    "external_id": ("external_ids", str),
+}
 
 
 def _create(door: Door, shop_id: str, person: Person) -> tuple[Row[Any], bool]:

@@ -82,13 +82,17 @@ async def take_from_form(request: HttpRequest) -> Response:
     """`POST /api/v1/catalog/subscribe` with the fields a, email, variant, platform."""
     await access_of(request).check_address(request)
     fields = await read_form(request)
-    key = await access_of(request).company_named(request, fields.get("a", ""), REQUESTS)
+    key = await access_of(request).company_named(request, fields.get("a", ""), REQUESTS, "a")
     profile = ProfileResource("profile", attributes=ProfileAttributes(email=fields.get("email")))
     variant = fields.get("variant", "")
     platform = fields.get("platform", "").strip().lower().lstrip("$")
     if SEPARATOR not in variant and platform in ("shopify", "bigcommerce"):
         variant = f"${platform}:::$default:::{variant}"
-    contact = read_contact(profile, "")
+    try:
+        contact = read_contact(profile, "", is_server=False)
+    except ApiError as error:
+        detail = error.faults[0].detail if fields.get("email", "").strip() else "'email' is a required field."
+        raise ApiError.of(400, detail, parameter="email") from None
     item_id = read_catalog_id(variant, parameter="variant").external_id
     asked = _asked(request, contact, ("EMAIL",), "form", variant_id=item_id)
     await writers_of(request).requests.add(key.shop_id, asked)
@@ -109,7 +113,7 @@ def read_subscription(request: HttpRequest, body: Subscription, source: str) -> 
         raise ApiError.of(400, "'profile' is a required field.", pointer="/data/attributes/profile")
     if not attributes.channels:
         raise ApiError.of(400, f"Allowed are {', '.join(CHANNELS)}.", pointer="/data/attributes/channels")
-    contact = read_contact(profile.data, _PROFILE)
+    contact = read_contact(profile.data, _PROFILE, is_server=source == "api")
     quantity = attributes.wanted_quantity or 1
     if not 1 <= quantity <= MOST_WANTED:
         raise ApiError.of(400, f"Allowed is 1 to {MOST_WANTED}.", pointer="/data/attributes/wanted_quantity")

@@ -16,6 +16,7 @@ from include.intake.access import access_of
 from include.intake.answers import ApiError, empty
 from include.intake.body import read_bytes, read_json
 from include.intake.door import Door, door_of
+from include.intake.klaviyo.identifiers import SEPARATOR
 from include.intake.own.openapi import document
 from include.intake.rates import OWN, REQUESTS
 from include.intake.routing import at
@@ -55,14 +56,25 @@ async def ask(request: HttpRequest) -> Response:
     try:
         asked = _read(body, door_of(request))
     except RowRejected as rejected:
-        raise ApiError.of(400, f"{rejected}.", pointer="") from None
+        raise ApiError.of(400, f"{rejected}.", pointer=_pointer_of(str(rejected))) from None
     answer = await writers_of(request).requests.add(key.shop_id, asked)
     return JSONResponse({"answer": answer}, 202)
 
 
+def _pointer_of(reason: str) -> str:
+    """A reason starts with what it is about."""
+    name = reason.partition(" ")[0].replace("channel", "channels")
+    return f"/{name}" if name in NewRequest.__struct_fields__ else ""
+
+
+def _own_id(text: str | None) -> str:
+    """The shop's own id, also where it is written as Klaviyo writes it."""
+    return text.rpartition(SEPARATOR)[2] if text and text.startswith("$") else text or ""
+
+
 def _read(body: NewRequest, door: Door) -> Asked:
     email = check_email(body.email.strip()) if body.email else None
-    variant_id, product_id = check_item(body.variant_id or "", body.product_id or "")
+    variant_id, product_id = check_item(_own_id(body.variant_id), _own_id(body.product_id))
     if not 1 <= body.wanted_quantity <= 999_999:
         raise RowRejected("wanted_quantity is not from 1 to 999999")
     request = Request(
@@ -89,7 +101,8 @@ async def list_all(request: HttpRequest) -> Response:
     state = given.get("state")
     if state is not None and state not in STATES:
         raise ApiError.of(400, f"Allowed are {', '.join(STATES)}.", parameter="state")
-    filters = {name: given.get(name) for name in ("variant_id", "product_id", "email")}
+    filters = {name: _own_id(given.get(name)) or None for name in ("variant_id", "product_id")}
+    filters["email"] = given.get("email")
     door = door_of(request)
     rows = await door.run(_list, door, key.shop_id, after_id, size + 1, state, filters)
     page = rows[:size]

@@ -82,6 +82,8 @@ class Comparison:
     def verdict(self) -> str:
         """The best setting in a sentence, against the baseline."""
         best, base = self.best, self.reference
+        if not any(known.figures.told for known in self.outcomes):
+            return "Nothing to compare: nobody was told under any setting; nothing that people waited for came back."
         if best is None:
             return f"None of Restock's settings here sells as fast as {self.baseline}."
         found = (

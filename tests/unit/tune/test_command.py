@@ -30,6 +30,7 @@ def test_tune_shows_settings_side_by_side_and_names_the_best(tmp_path: Path) -> 
     ran = CliRunner().invoke(app, ["tune", "--orders", str(orders), *ranges, *supply, *written])
     assert ran.exit_code == 0, ran.output
     assert "Best: restock 1/60" in ran.output
+    assert "restock 1/60 by wanted units, held 4 h" in ran.output and "…" not in ran.output
     rows = {row["setting"]: row for row in csv.DictReader(figures.open())}
     assert rows["klaviyo"]["in_vain"] == rows["restock all"]["in_vain"]
     assert int(rows["restock 1/60 by wanted units, held 4 h"]["in_vain"]) < int(rows["klaviyo"]["in_vain"])
@@ -38,6 +39,21 @@ def test_tune_shows_settings_side_by_side_and_names_the_best(tmp_path: Path) -> 
 
 def test_tune_wants_one_history() -> None:
     assert "Give either --orders FILE or --shop SHOP." in str(CliRunner().invoke(app, ["tune"]).exception)
+
+
+def test_tune_does_not_walk_before_it_knows_where_to_write(tmp_path: Path) -> None:
+    orders = an_order_file(tmp_path / "orders.csv")
+    for option, file in (("--csv", "tune.csv"), ("--chart", "tune.svg")):
+        words = ["tune", "--orders", str(orders), option, str(tmp_path / "nowhere" / file)]
+        ran = CliRunner().invoke(app, words)
+        assert "there is no folder" in str(ran.exception) and ran.output == ""
+
+
+def test_tune_names_no_best_where_nobody_was_told(tmp_path: Path) -> None:
+    ran = CliRunner().invoke(
+        app, ["tune", "--orders", str(an_order_file(tmp_path / "orders.csv")), "--days", "1"]
+    )
+    assert "Nothing to compare: nobody was told" in ran.output and "Best" not in ran.output
 
 
 def test_the_documentation_names_every_option() -> None:
