@@ -4,7 +4,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from include.catalog.shopify.webhooks import PRIVACY_TOPICS, SIGNATURE, TOPIC, is_signed
+from include.catalog.shopify.webhooks import PRIVACY_TOPICS, SIGNATURE, STORE, TOPIC, is_signed
 from include.domain.request import fold_email
 from include.errors import NotFound, RowRejected
 from include.intake.access import access_of
@@ -18,7 +18,6 @@ from include.services.privacy import Identifiers, erase_person, erase_shop, note
 from include.services.shops import find_shop_of_store
 
 SOURCE = "shopify"
-STORE = "x-shopify-shop-domain"
 
 
 class _Customer(msgspec.Struct):
@@ -38,7 +37,8 @@ async def take(request: Request) -> Response:
     raw = await read_bytes(request)
     door = door_of(request)
     keys: WebhookKeys = request.app.state.webhook_keys
-    secrets = (door.settings.shopify_secret, await keys.of(request.path_params["shop_id"]))
+    key = await keys.of(request.path_params["shop_id"])
+    secrets = (door.settings.shopify_secret, key and key.secret)
     signature = request.headers.get(SIGNATURE, "")
     if not any(is_signed(secret, raw, signature) for secret in secrets if secret):
         raise ApiError.of(401, "Shopify did not sign this.")

@@ -7,6 +7,7 @@ import uvicorn
 from include.db.engine import connect
 from include.db.migrate import check_schema
 from include.intake.logs import write_json_lines
+from include.intake.rates import address_limit
 from include.settings import load_settings
 
 STOP_SECONDS = 10
@@ -16,9 +17,11 @@ MOST_CONNECTIONS = 2_000
 def serve(host: str, port: int, workers: int = 1) -> None:
     """Answer until SIGTERM or SIGINT, then finish what was begun.
 
-    Raises SchemaOutdated, naming the command, where the database's schema is another version's.
+    Raises SchemaOutdated, naming the command, where the database's schema is another version's, and
+    ConfigurationError for a setting that no process could start with.
     """
     settings = load_settings()
+    address_limit(settings.address_rate)
     engine = connect(settings.require_database_url(), pool_size=1)
     try:
         check_schema(engine)

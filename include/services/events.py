@@ -4,10 +4,12 @@ Whose event it is follows the one rule of `people.find_people`: e-mail, then pho
 """
 
 import json
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,11 +17,12 @@ from sqlalchemy import Connection
 from include.db.queries import run_query
 from include.errors import NotFound
 from include.services.people import find_people
+from include.services.rules import rules_in_force
 
 
 @dataclass(frozen=True)
 class Person:
-    """Who somebody is, checked, and what is told of them."""
+    """Who somebody is, checked, and what is told of them: by a server it replaces, by a browser it fills."""
 
     email: str | None = None
     email_key: str | None = None
@@ -30,7 +33,7 @@ class Person:
     locale: str | None = None
     time_zone: str | None = None
     properties: Mapping[str, Any] = field(default_factory=dict)
-    replaces_names: bool = False
+    is_told_by_server: bool = False
     profile_id: int | None = None
 
     @property
@@ -98,28 +101,73 @@ def know_people(connection: Connection, shop_id: str, people: Sequence[Person], 
     ids = [
         found[place] if place in found else int(person.profile_id or 0) for place, person in enumerate(people)
     ]
-    _merge_told(connection, shop_id, dict(zip(ids, people, strict=True)))
+    told = sorted(zip(ids, people, strict=True), key=lambda entry: entry[0])
+    merged = {
+        profile_id: _merge([person for _, person in group])
+        for profile_id, group in groupby(told, key=lambda entry: entry[0])
+    }
+    _write_told(connection, shop_id, {key: each for key, each in merged.items() if each.says_something}, now)
     return ids
 
 
-def _merge_told(connection: Connection, shop_id: str, told: Mapping[int, Person]) -> None:
-    """One row per person: of what was told twice in one set, the last holds."""
-    rows = [
-        (profile_id, person)
-        for profile_id, person in sorted(told.items(), key=lambda entry: entry[0])
-        if person.properties or person.replaces_names or person.time_zone
-    ]
-    if not rows:
+@dataclass(frozen=True)
+class _Told:
+    """What a set tells of one person: `replacing` by servers, `filling` by browsers."""
+
+    replacing: Person
+    filling: Person
+
+    @property
+    def says_something(self) -> bool:
+        told = self.replacing
+        names = told.first_name or told.last_name or told.locale or self.filling.locale
+        return bool(
+            told.properties or self.filling.properties or names or told.time_zone or self.filling.time_zone
+        )
+
+
+def _merge(people: Sequence[Person]) -> _Told:
+    """Of what servers say twice the last holds, of what browsers say twice the first."""
+    by_server = [person for person in people if person.is_told_by_server]
+    by_browser = [person for person in people if not person.is_told_by_server]
+    return _Told(_last_of_each(by_server), _last_of_each(by_browser[::-1]))
+
+
+def _last_of_each(people: Sequence[Person]) -> Person:
+    names = ("first_name", "last_name", "locale", "time_zone")
+    known = {name: value for person in people for name in names if (value := getattr(person, name))}
+    return Person(properties=dict(ChainMap(*[dict(each.properties) for each in people[::-1]])), **known)
+
+
+def _write_told(connection: Connection, shop_id: str, told: Mapping[int, _Told], now: datetime) -> None:
+    if not told:
         return
+    ranks = (
+        _ranking_properties(connection, now) if any(each.filling.properties for each in told.values()) else ()
+    )
+    replacing = [each.replacing for each in told.values()]
+    filling = [each.filling for each in told.values()]
     run_query(
         connection,
         "people.merge_told",
         shop_id=shop_id,
-        profile_ids=[profile_id for profile_id, _ in rows],
-        properties=[json.dumps(dict(person.properties)) for _, person in rows],
-        first_names=[person.first_name for _, person in rows],
-        last_names=[person.last_name for _, person in rows],
-        locales=[person.locale for _, person in rows],
-        time_zones=[person.time_zone for _, person in rows],
-        replaces_names=[person.replaces_names for _, person in rows],
+        profile_ids=list(told),
+        replacing=[json.dumps(dict(person.properties)) for person in replacing],
+        first_names=[person.first_name for person in replacing],
+        last_names=[person.last_name for person in replacing],
+        locales=[person.locale for person in replacing],
+        time_zones=[person.time_zone for person in replacing],
+        filling=[
+            json.dumps({name: value for name, value in person.properties.items() if name not in ranks})
+            for person in filling
+        ],
+        filling_locales=[person.locale for person in filling],
+        filling_time_zones=[person.time_zone for person in filling],
     )
+
+
+def _ranking_properties(connection: Connection, now: datetime) -> frozenset[str]:
+    """Properties by which somebody comes first (SEMANTICS 4.2): nobody gives them to themselves."""
+    _, rules = rules_in_force(connection, now)
+    overridden = (override.rules.get("vip_property") for override in rules.rule_overrides)
+    return frozenset((rules.vip_property, *(str(name) for name in overridden if name)))

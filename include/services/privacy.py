@@ -14,7 +14,7 @@ from include.services.product_requests import place_beside
 from include.services.shops import require_shop
 
 PEOPLE_AT_ONCE = 1_000
-PARTS = ("profiles", "requests", "consents", "suppressions", "messages", "events")
+PARTS = ("profiles", "requests", "consents", "suppressions", "messages", "feedback", "events", "orders")
 _DIGEST_KEY = b"restock privacy request"
 
 

@@ -1,5 +1,6 @@
 """What shops' platforms sign their webhooks with: the door checks it without knowing Airflow's Connections."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine
@@ -15,8 +16,20 @@ def keep_key(connection: Connection, shop_id: str, secret: str | None, now: date
         run_query(connection, "webhook.keep_key", shop_id=shop_id, secret=secret, now=now)
 
 
-def find_key(engine: Engine, shop_id: str) -> str | None:
-    """The secret of a shop's webhooks, if one is known."""
+@dataclass(frozen=True)
+class WebhookKey:
+    """What a shop's webhooks are signed with, and of which store they are, where that is known."""
+
+    secret: str
+    store_domain: str | None
+
+    def is_of_store(self, named: str) -> bool:
+        """Whether a webhook that names this store is the shop's: one app signs for all stores that have it."""
+        return not (named and self.store_domain) or named.strip().lower() == self.store_domain
+
+
+def find_key(engine: Engine, shop_id: str) -> WebhookKey | None:
+    """The key of a shop's webhooks, if one is known."""
     with engine.connect() as connection:
-        found: str | None = run_query(connection, "webhook.find_key", shop_id=shop_id).scalar_one_or_none()
-    return found
+        row = run_query(connection, "webhook.find_key", shop_id=shop_id).one_or_none()
+    return row and WebhookKey(row.secret, row.store_domain)

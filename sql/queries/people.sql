@@ -240,26 +240,25 @@ WHERE shop_id = :shop_id AND profile_id = ANY (CAST(:profile_ids AS bigint[]))
 ORDER BY profile_id;
 
 -- name: merge_told
--- What is told of people besides who they are: new properties replace those of the same name; names replace names
--- where `replaces_names` says so, else they fill what is empty.
+-- What is told of people besides who they are: what servers say replaces, what browsers say fills what is empty, and
+-- no profile grows by browsers beyond 100,000 characters.
 UPDATE profile
 SET
-    properties = profile.properties || told.properties,
-    first_name = CASE
-        WHEN told.replaces_names THEN coalesce(told.first_name, profile.first_name)
-        ELSE coalesce(profile.first_name, told.first_name)
-    END,
-    last_name = CASE
-        WHEN told.replaces_names THEN coalesce(told.last_name, profile.last_name)
-        ELSE coalesce(profile.last_name, told.last_name)
-    END,
-    locale = coalesce(told.locale, profile.locale),
-    time_zone = coalesce(told.time_zone, profile.time_zone)
+    properties = CASE
+        WHEN told.filling = '{}' OR length(CAST(profile.properties AS text)) > 100000 THEN '{}'
+        ELSE told.filling
+    END || profile.properties || told.replacing,
+    first_name = coalesce(told.first_name, profile.first_name),
+    last_name = coalesce(told.last_name, profile.last_name),
+    locale = coalesce(told.locale, profile.locale, told.filling_locale),
+    time_zone = coalesce(told.time_zone, profile.time_zone, told.filling_time_zone)
 FROM unnest(
-    CAST(:profile_ids AS bigint[]), CAST(:properties AS jsonb[]), CAST(:first_names AS text[]),
+    CAST(:profile_ids AS bigint[]), CAST(:replacing AS jsonb[]), CAST(:first_names AS text[]),
     CAST(:last_names AS text[]), CAST(:locales AS text[]), CAST(:time_zones AS text[]),
-    CAST(:replaces_names AS boolean[])
-) AS told (profile_id, properties, first_name, last_name, locale, time_zone, replaces_names)
+    CAST(:filling AS jsonb[]), CAST(:filling_locales AS text[]), CAST(:filling_time_zones AS text[])
+) AS told (
+    profile_id, replacing, first_name, last_name, locale, time_zone, filling, filling_locale, filling_time_zone
+)
 WHERE profile.shop_id = :shop_id AND profile.profile_id = told.profile_id;
 
 -- name: page_of_people

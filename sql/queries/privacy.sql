@@ -301,3 +301,35 @@ FROM event
 JOIN metric ON metric.shop_id = event.shop_id AND metric.metric_id = event.metric_id
 WHERE event.shop_id = :shop_id AND event.profile_id = ANY (CAST(:profile_ids AS bigint[]))
 ORDER BY event.event_id;
+
+-- name: read_feedback
+-- What providers told of mails to some people.
+SELECT
+    message.message_key,
+    message_feedback.kind,
+    message_feedback.told_at,
+    message_feedback.code
+FROM message
+JOIN message_feedback
+    ON message_feedback.shop_id = message.shop_id AND message_feedback.message_id = message.message_id
+WHERE
+    message.shop_id = :shop_id
+    AND message.profile_id = ANY (CAST(:profile_ids AS bigint[]))
+    AND message.state IN ('sent', 'failed')
+ORDER BY message.message_id, message_feedback.kind;
+
+-- name: read_orders
+-- What some people bought.
+SELECT
+    order_id,
+    line_number,
+    variant_id,
+    quantity,
+    amount,
+    currency,
+    ordered_at,
+    returned_quantity,
+    returned_amount
+FROM order_line
+WHERE shop_id = :shop_id AND profile_id = ANY (CAST(:profile_ids AS bigint[]))
+ORDER BY ordered_at, order_id, line_number;

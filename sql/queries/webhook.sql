@@ -11,8 +11,13 @@ ON CONFLICT (shop_id) DO UPDATE
 DELETE FROM webhook_key WHERE shop_id = :shop_id;
 
 -- name: find_key
--- What a shop's platform signs its webhooks with.
-SELECT secret FROM webhook_key WHERE shop_id = :shop_id;
+-- What a shop's platform signs its webhooks with, and how it names the store.
+SELECT
+    webhook_key.secret,
+    shop.store_domain
+FROM webhook_key
+JOIN shop ON shop.shop_id = webhook_key.shop_id
+WHERE webhook_key.shop_id = :shop_id;
 
 -- name: keep_deliveries
 -- Store what came, each id once; the trigger is told where nothing was waiting yet.

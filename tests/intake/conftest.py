@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -20,6 +24,8 @@ from include.services.keys import create_key
 from include.settings import load_settings
 from tests.builders import START, World
 
+SERVE = "from include.cli import main; main()"
+
 
 @contextmanager
 def serving(app: Frontage) -> Iterator[str]:
@@ -39,6 +45,28 @@ def serving(app: Frontage) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(20)
+
+
+@contextmanager
+def a_process(
+    database_url: str, folder: Path, **settings: str
+) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """`restock intake serve`, ready."""
+    port = free_port()
+    environment = {**os.environ, "RESTOCK_DATABASE_URL": database_url, "RESTOCK_VAR": str(folder), **settings}
+    command = [sys.executable, "-c", SERVE, "intake", "serve", "--port", str(port)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            limit = time.monotonic() + 60
+            while True:
+                with contextlib.suppress(requests.ConnectionError):
+                    if requests.get(f"http://{HOST}:{port}/ready", timeout=5).ok:
+                        break
+                assert process.poll() is None and time.monotonic() < limit
+                time.sleep(0.05)
+            yield process, f"http://{HOST}:{port}"
+        finally:
+            process.kill()
 
 
 def app_on(database_url: str, folder: Path, world: World | None = None, **more: str) -> Frontage:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from pathlib import Path
@@ -23,38 +18,15 @@ import requests
 from include.intake.answers import ApiError
 from include.intake.door import Door
 from include.intake.rates import Limit, Rates
-from include.local.ports import HOST, free_port
+from include.local.ports import HOST
 from include.services.keys import create_key
 from include.settings import load_settings
 from tests.builders import START, World, a_row
-from tests.intake.conftest import Visitor, errors_of, visiting
+from tests.intake.conftest import Visitor, a_process, errors_of, visiting
 from tests.intake.test_catalog import VARIANTS, an_item
 from tests.intake.test_subscriptions import a_subscription, from_browser, requests_of
 
-SERVE = "from include.cli import main; main()"
 PATH = "/client/back-in-stock-subscriptions"
-
-
-@contextmanager
-def a_process(
-    database_url: str, folder: Path, **settings: str
-) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """`restock intake serve`, ready."""
-    port = free_port()
-    environment = {**os.environ, "RESTOCK_DATABASE_URL": database_url, "RESTOCK_VAR": str(folder), **settings}
-    command = [sys.executable, "-c", SERVE, "intake", "serve", "--port", str(port)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            limit = time.monotonic() + 60
-            while True:
-                with contextlib.suppress(requests.ConnectionError):
-                    if requests.get(f"http://{HOST}:{port}/ready", timeout=5).ok:
-                        break
-                assert process.poll() is None and time.monotonic() < limit
-                time.sleep(0.05)
-            yield process, f"http://{HOST}:{port}"
-        finally:
-            process.kill()
 
 
 def test_every_202_is_a_committed_row_also_after_a_kill_in_the_middle(

@@ -249,3 +249,9 @@ def test_variants_of_an_unpublished_item_are_not_announced_until_it_is_published
     change(visitor, published=False)
     publish_item(True)
     assert open_variants() == ["LATE"]
+
+
+def test_a_filter_that_is_not_served_is_named_with_those_that_are(visitor: Visitor) -> None:
+    for filter_text, named in (("equals(title,'x')", "it has equals(title,…)"), ("a b(", "is missing")):
+        [error] = errors_of(visitor.send("GET", ITEMS, params={"filter": filter_text}))
+        assert named in error["detail"] and "title: contains" in error["detail"]

@@ -246,3 +246,39 @@ def test_profiles_are_found_by_several_identifiers_and_by_age(visitor: Visitor) 
     rest = visitor.get(newest["links"]["next"].removeprefix(visitor.address)).json()
     emails = [each["attributes"]["email"] for each in newest["data"] + rest["data"]]
     assert emails == ["cid@example.org", "bob@example.org", "ann@example.org"]
+
+
+def properties_of(visitor: Visitor) -> Any:
+    return visitor.world.value("SELECT properties FROM profile WHERE email_key = 'ann@example.org'")
+
+
+def test_a_browser_fills_what_is_empty_and_makes_nobody_come_first(visitor: Visitor) -> None:
+    company = f"?company_id={visitor.company_id}"
+
+    def tell(path: str, **told: Any) -> None:
+        profile = a_profile(email="ann@example.org", **told)
+        assert visitor.post(path, an_event(profile=profile)).status_code == 202
+
+    tell(f"/client/events{company}", properties={"size": "M", "vip": True}, locale="de")
+    assert properties_of(visitor) == {"size": "M"}
+    tell(EVENTS, properties={"size": "L", "vip": True}, locale="fr")
+    tell(f"/client/events{company}", properties={"size": "S", "colour": "red", "vip": False}, locale="it")
+    assert properties_of(visitor) == {"size": "L", "vip": True, "colour": "red"}
+    assert visitor.world.value("SELECT locale FROM profile") == "fr"
+
+
+def test_browsers_fill_no_profile_without_end(visitor: Visitor) -> None:
+    for number in range(3):
+        profile = a_profile(email="ann@example.org", properties={f"p{number}": "x" * 90_000})
+        visitor.post(f"/client/events?company_id={visitor.company_id}", an_event(profile=profile))
+    assert sorted(properties_of(visitor)) == ["p0", "p1"]
+
+
+def test_what_several_of_one_set_tell_of_a_person_is_all_kept(visitor: Visitor) -> None:
+    told = [{"a": 1, "b": 1}, {"b": 2}, {}]
+    bulks = [
+        a_bulk(an_event(unique_id=f"{number}"), profile=a_profile(email="ann@example.org", properties=each))
+        for number, each in enumerate(told)
+    ]
+    assert visitor.post(JOBS, a_job(*bulks)).status_code == 202
+    assert properties_of(visitor) == {"a": 1, "b": 2}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from include.services.keys import create_key
@@ -113,3 +114,17 @@ def test_an_export_comes_back_whole(visitor: Visitor) -> None:
     ask(visitor, phone="+493012345678", wanted_quantity=4)
     done = import_list(visitor, visitor.get(f"{BASE}/export").content).json()
     assert (done["known"], done["refused_count"]) == (2, 0)
+
+
+def test_every_example_of_the_description_is_taken_as_it_stands(visitor: Visitor) -> None:
+    described = visitor.get("/restock/v1/openapi.json").json()
+    taken = 0
+    for path, operations in described["paths"].items():
+        for kind, content in operations.get("post", {}).get("requestBody", {}).get("content", {}).items():
+            examples = [each["value"] for each in content.get("examples", {}).values()]
+            for example in [*examples, *filter(None, [content.get("example")])]:
+                raw = example if isinstance(example, str) else json.dumps(example)
+                answer = visitor.send("POST", path, data=raw, headers={"Content-Type": kind})
+                assert answer.status_code in (200, 202) and answer.json().get("refused_count", 0) == 0
+                taken += 1
+    assert taken == 4

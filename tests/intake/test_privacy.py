@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,11 @@ import pytest
 import requests
 from sqlalchemy import text
 
+from include.domain.orders import OrderLine
 from include.errors import NotFound
+from include.services.feedback import Feedback, take_feedback
 from include.services.housekeeping import tidy
+from include.services.orders import record_order_lines
 from include.services.privacy import Identifiers, erase_person, export_person
 from tests.builders import World
 from tests.intake.conftest import Visitor, visiting
@@ -175,3 +179,25 @@ def test_what_is_told_of_one_store_is_never_done_to_another(shopify: Visitor) ->
     assert "bob@" in whole(shopify.world)
     assert tell(shopify, "shop/redact", {"shop_domain": "Demo.myshopify.com"}) == 200
     assert "bob@" not in whole(shopify.world)
+
+
+def test_an_export_holds_orders_and_what_providers_told(world: World) -> None:
+    first, second = world.queue_alerts(people=2)
+    world.dispatch()
+    lines = [
+        OrderLine(f"o-{email}", 1, "LAMP", email, Decimal(1), Decimal("19.90"), "EUR", world.now)
+        for email in (first, second)
+    ]
+    with world.engine.begin() as connection:
+        record_order_lines(connection, "demo", lines, world.now)
+    take_feedback(
+        world.engine,
+        [Feedback("deferred", email, world.now, code="4.2.2") for email in (first, second)],
+        world.now,
+    )
+    found = export_person(world.engine, "demo", Identifiers(email_key=first), "test", world.now)
+    assert [(each["order_id"], each["amount"]) for each in found["orders"]] == [
+        (f"o-{first}", Decimal("19.90"))
+    ]
+    assert [(each["kind"], each["code"]) for each in found["feedback"]] == [("deferred", "4.2.2")]
+    assert second not in json.dumps(found, default=str)

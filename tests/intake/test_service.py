@@ -15,6 +15,8 @@ import requests
 from sqlalchemy import Engine, text
 
 from include.db.engine import connect
+from include.errors import ConfigurationError
+from include.intake.serve import serve
 from include.local.ports import HOST, free_port
 from include.local.postgres import EmbeddedPostgres
 from include.services.keys import create_key
@@ -114,3 +116,13 @@ def test_while_postgres_is_away_people_are_told_when_to_come_back(
             answer = http.get(address + path, headers={"Authorization": f"Klaviyo-API-Key {key}"})
             assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
             assert errors_of(answer)[0]["code"] == "unavailable"
+
+
+def test_a_setting_that_cannot_be_read_is_refused_before_a_process_starts(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTOCK_DATABASE_URL", database_url)
+    monkeypatch.setenv("RESTOCK_ADDRESS_RATE", "many")
+    monkeypatch.setattr("uvicorn.run", lambda *_, **__: pytest.fail("it started"))
+    with pytest.raises(ConfigurationError, match=r"RESTOCK_ADDRESS_RATE is 'many'.*20/s 300/m"):
+        serve(HOST, free_port())

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import text
 
 from include.services.webhook_keys import keep_key
 from include.services.webhooks import apply_all
@@ -142,3 +143,11 @@ def test_the_secret_is_in_no_log(
         send(Visitor(world, address, http, "", ""), a_level(5), X_Shopify_Hmac_Sha256="wrong")
     assert "/webhooks/shopify/{shop_id}" in str([record.__dict__ for record in caplog.records])
     assert "canary" not in str([record.__dict__ for record in caplog.records])
+
+
+def test_a_webhook_of_another_store_of_the_same_app_is_not_taken(visitor: Visitor, stocked: World) -> None:
+    with stocked.engine.begin() as connection:
+        connection.execute(text("UPDATE shop SET store_domain = 'demo.myshopify.com'"))
+    assert send(visitor, a_level(5), X_Shopify_Shop_Domain="other.myshopify.com").status_code == 404
+    assert stocked.value("SELECT count(*) FROM webhook_delivery") == 0
+    assert send(visitor, a_level(5), X_Shopify_Shop_Domain="Demo.myshopify.com").status_code == 200

@@ -280,3 +280,18 @@ def test_a_text_with_few_values_is_refused_with_all_of_them(visitor: Visitor) ->
     [error] = errors_of(answer)
     assert error["source"] == {"pointer": "/data/attributes/channels/0"}
     assert error["detail"].endswith("Allowed: EMAIL, PUSH, SMS, WHATSAPP.")
+
+
+def test_what_is_asked_for_is_one_thing_of_its_own_kind(visitor: Visitor) -> None:
+    path = "/api/back-in-stock-subscriptions"
+    item = {"data": {"type": "catalog-item", "id": "P1"}}
+    wrong = a_subscription()
+    wrong["data"]["relationships"]["variant"] = item
+    assert errors_of(visitor.post(path, wrong))[0]["source"] == {
+        "pointer": "/data/relationships/variant/data/type"
+    }
+    both = a_subscription()
+    both["data"]["relationships"]["item"] = item
+    assert errors_of(visitor.post(path, both))[0]["source"] == {"pointer": "/data/relationships"}
+    assert visitor.post(path, a_subscription(wanted_quantity=0)).status_code == 400
+    assert requests_of(visitor) == []

@@ -17,7 +17,7 @@ from include.domain.webhook import Delivery
 from include.errors import RowRejected
 from include.services.due import read_due_times
 from include.services.live_stock import LiveLevel, apply_levels
-from include.services.webhook_keys import find_key
+from include.services.webhook_keys import WebhookKey, find_key
 from include.services.webhooks import apply_all, apply_batch, keep_deliveries
 from tests.builders import World, a_row
 from tests.sql.test_increments import Increments, levels, pull
@@ -240,11 +240,12 @@ def test_what_was_applied_long_ago_is_forgotten(stocked):
 def test_a_pull_keeps_the_secret_that_webhooks_are_signed_with(world, engine):
     class Signed(Increments):
         webhook_secret = "canary"
+        store_domain = "demo.myshopify.com"
 
     from include.services import catalog
 
     for connector, expected in (
-        (Signed([a_row("LAMP", 1)]), "canary"),
+        (Signed([a_row("LAMP", 1)]), WebhookKey("canary", "demo.myshopify.com")),
         (Increments([a_row("LAMP", 1)]), None),
     ):
         catalog.pull_window(engine, world.shop, connector, world.folder, world.next_window(), world.now)

@@ -57,9 +57,10 @@ class ShopifyConnector:
 
     @property
     def store_domain(self) -> str | None:
-        """The Connection's host: example.myshopify.com."""
+        """The Connection's host, where it is the name by which Shopify knows the store: example.myshopify.com."""
         base_url = self._connection.base_url if self._connection else None
-        return urlsplit(base_url).hostname if base_url else None
+        host = urlsplit(base_url).hostname if base_url else None
+        return host if host and host.endswith(".myshopify.com") else None
 
     @property
     def _settings(self) -> ShopifySettings:

@@ -15,6 +15,7 @@ from include.errors import RowRejected
 
 SIGNATURE = "x-shopify-hmac-sha256"
 TOPIC = "x-shopify-topic"
+STORE = "x-shopify-shop-domain"
 WEBHOOK_ID = "x-shopify-webhook-id"
 TRIGGERED_AT = "x-shopify-triggered-at"
 LONGEST_ID = 100

@@ -159,7 +159,7 @@ def read_person(profile: EventProfile, pointer: str, is_server: bool) -> Person:
         contact.locale,
         time_zone[:60] if isinstance(time_zone, str) else None,
         properties,
-        is_server and bool(contact.first_name or contact.last_name or contact.locale),
+        is_server,
         contact.profile_id,
     )
 

@@ -14,6 +14,8 @@ _TOKEN = re.compile(
     r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<mark>[(),\[\]])|(?P<word>[^\s(),\[\]"']+))"""
 )
 
+_NAME = re.compile(r"[A-Za-z_.-]{1,100}")
+
 Value = str | list[str]
 ALWAYS = datetime(1980, 1, 1, tzinfo=UTC), datetime(9000, 1, 1, tzinfo=UTC)
 _TICK = timedelta(microseconds=1)
@@ -97,7 +99,8 @@ def _read_terms(tokens: list[str], allowed: Mapping[str, Sequence[str]]) -> list
 def _read_term(operator: str, tokens: list[str], allowed: Mapping[str, Sequence[str]]) -> Term:
     field = _unquoted(_next(tokens, allowed))
     if operator not in allowed.get(field, ()):
-        raise _wrong("it has another field or operator", allowed)
+        what = f"{operator}({field},…)" if _NAME.fullmatch(operator + field) else "another field or operator"
+        raise _wrong(f"it has {what}", allowed)
     if operator == "has":
         return Term(operator, field, "")
     _expect(tokens, ",", allowed)

@@ -39,18 +39,27 @@ class _Attributes(msgspec.Struct):
     text_shown: str | None = None
 
 
-class _CatalogResource(msgspec.Struct):
-    type: Literal["catalog-variant", "catalog-item"]
+class _Variant(msgspec.Struct):
+    type: Literal["catalog-variant"]
     id: str
 
 
-class _CatalogReference(msgspec.Struct):
-    data: _CatalogResource
+class _VariantReference(msgspec.Struct):
+    data: _Variant
+
+
+class _Item(msgspec.Struct):
+    type: Literal["catalog-item"]
+    id: str
+
+
+class _ItemReference(msgspec.Struct):
+    data: _Item
 
 
 class _Relationships(msgspec.Struct):
-    variant: _CatalogReference | None = None
-    item: _CatalogReference | None = None
+    variant: _VariantReference | None = None
+    item: _ItemReference | None = None
     profile: ProfileReference | None = None
 
 
@@ -114,7 +123,7 @@ def read_subscription(request: HttpRequest, body: Subscription, source: str) -> 
     if not attributes.channels:
         raise ApiError.of(400, f"Allowed are {', '.join(CHANNELS)}.", pointer="/data/attributes/channels")
     contact = read_contact(profile.data, _PROFILE, is_server=source == "api")
-    quantity = attributes.wanted_quantity or 1
+    quantity = 1 if attributes.wanted_quantity is None else attributes.wanted_quantity
     if not 1 <= quantity <= MOST_WANTED:
         raise ApiError.of(400, f"Allowed is 1 to {MOST_WANTED}.", pointer="/data/attributes/wanted_quantity")
     return _asked(
@@ -130,6 +139,8 @@ def read_subscription(request: HttpRequest, body: Subscription, source: str) -> 
 
 
 def _read_target(related: _Relationships) -> dict[str, str]:
+    if related.variant is not None and related.item is not None:
+        raise ApiError.of(400, "Allowed is a variant or an item, not both.", pointer="/data/relationships")
     if related.variant is not None:
         pointer = "/data/relationships/variant/data/id"
         return {"variant_id": read_catalog_id(related.variant.data.id, pointer).external_id}

@@ -1,6 +1,6 @@
 """The OpenAPI document of /restock/v1."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -8,13 +8,22 @@ _TEXT = {"type": ["string", "null"]}
 _TIME = {"type": ["string", "null"], "format": "date-time"}
 _COUNT = {"type": "integer", "minimum": 0}
 _KEY: list[dict[str, list[str]]] = [{"key": []}]
-_EXAMPLE = {
-    "email": "ann@example.org",
-    "variant_id": "LAMP-RED",
-    "channels": ["EMAIL"],
-    "wanted_quantity": 2,
-    "locale": "de-AT",
-    "text_shown": "Tell me when it is back",
+_EXAMPLES = {
+    "One variant": {
+        "email": "ann@example.org",
+        "variant_id": "LAMP-RED",
+        "channels": ["EMAIL"],
+        "wanted_quantity": 2,
+        "locale": "de-AT",
+        "text_shown": "Tell me when it is back",
+    },
+    "Any variant of a product": {"email": "ann@example.org", "product_id": "LAMP"},
+    "By SMS or e-mail": {
+        "phone": "+49 30 1234567",
+        "email": "ann@example.org",
+        "variant_id": "LAMP-RED",
+        "channels": ["SMS", "EMAIL"],
+    },
 }
 _CSV = "email,variant_id,subscribed_at\r\nann@example.org,LAMP-RED,2026-01-31T09:30:00Z\r\n"
 
@@ -60,7 +69,7 @@ def _paths() -> dict[str, Any]:
             "post": _operation(
                 "Ask to be told",
                 {"202": _json("Answer")},
-                requestBody={"required": True, "content": _json("NewRequest", _EXAMPLE)["content"]},
+                requestBody={"required": True, "content": _json("NewRequest", _EXAMPLES)["content"]},
             ),
         },
         f"{subscriptions}/import": {
@@ -138,10 +147,10 @@ def _errors() -> dict[str, Any]:
     return {"application/vnd.api+json": {"schema": {"$ref": "#/components/schemas/Errors"}}}
 
 
-def _json(name: str, example: Any = None) -> dict[str, Any]:
+def _json(name: str, examples: Mapping[str, Any] | None = None) -> dict[str, Any]:
     content: dict[str, Any] = {"schema": {"$ref": f"#/components/schemas/{name}"}}
-    if example is not None:
-        content["example"] = example
+    if examples:
+        content["examples"] = {title: {"value": value} for title, value in examples.items()}
     return {"description": name, "content": {"application/json": content}}
 
 
