@@ -65,6 +65,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     )
 
 
+def airflow_variable(conn_id: str) -> str:
+    """The environment variable that Airflow, too, reads a Connection from."""
+    return f"AIRFLOW_CONN_{conn_id.upper()}"
+
+
+def airflow_connection(conn_id: str, environ: Mapping[str, str] | None = None) -> str | None:
+    """What the environment says of a Connection."""
+    return (os.environ if environ is None else environ).get(airflow_variable(conn_id)) or None
+
+
 def process_environment() -> dict[str, str]:
     """A copy of this process's environment, for starting child processes."""
     return dict(os.environ)

@@ -43,13 +43,17 @@ class AnswerRefused(ConfigurationError):
 
 @dataclass(frozen=True)
 class Access:
-    """What is shown at the door of one host; `place` tells a person where it is kept, `subject` what is asked for."""
+    """What is shown at the door of one host.
+
+    `place` tells a person where it is kept, `shown` what it is, `subject` what is asked for.
+    """
 
     place: str
     login: str | None = field(default=None, repr=False)
     password: str | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     subject: str = "feed"
+    shown: str = "login, password and headers"
 
 
 class HttpClient:
@@ -226,8 +230,7 @@ class HttpClient:
         answered = f"{shown} answered {status} {_phrase(status)}"
         if status in REFUSED_LOGIN:
             return AnswerRefused(
-                f"{answered}: the credentials are not accepted. Check login, password and headers in "
-                f"{self._access.place}."
+                f"{answered}: the credentials are not accepted. Check {self._access.shown} in {self._access.place}."
             )
         if status in MISSING:
             return FeedMissing(f"{answered}: nothing is there. Check the {self._access.subject}'s address.")

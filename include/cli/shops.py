@@ -9,7 +9,8 @@ import typer
 from rich.table import Table
 
 from include.cli.parts import Most, command_group, console, open_database, open_store, present, print_whole
-from include.settings import load_settings
+from include.errors import ConfigurationError
+from include.settings import airflow_connection, airflow_variable, load_settings
 
 if TYPE_CHECKING:
     from include.catalog.base import Connector
@@ -26,7 +27,8 @@ ConnectionUri = Annotated[
         "--connection",
         metavar="URI",
         help="What the shop's Airflow Connection holds, as https://login:password@host/?name=value; "
-        "- reads it from standard input, where no list of processes shows it.",
+        "- reads it from standard input, where no list of processes shows it. Default: the environment variable "
+        "AIRFLOW_CONN_<its id>.",
     ),
 ]
 
@@ -87,8 +89,15 @@ def _open_shop(shop_id: str, config: Path | None, uri: str | None) -> tuple["Sho
     from include.catalog.shops import read_shops_file
 
     shop = read_shops_file(config or load_settings().shops_file).find(shop_id)
-    given = sys.stdin.readline().strip() if uri == "-" else uri
-    connection = ShopConnection.from_uri(given, "--connection") if given else None
+    place, given = "--connection", sys.stdin.readline().strip() if uri == "-" else uri
+    if not given and shop.conn_id is not None:
+        place, given = airflow_variable(shop.conn_id), airflow_connection(shop.conn_id)
+    if not given and shop.conn_id is not None:
+        raise ConfigurationError(
+            f"shop {shop.id!r}: its Connection {shop.conn_id!r} is kept by Airflow, which is not asked here. Say what "
+            f"it holds: --connection https://login:password@host, - for standard input, or in {place}."
+        )
+    connection = ShopConnection.from_uri(given, place) if given else None
     return shop, build_connector(shop, connection, home=Path.cwd())
 
 

@@ -99,7 +99,9 @@ def feed_check(
     shop: LikeShop = None,
     format: Annotated[str | None, typer.Option(help="json, jsonl, csv or xml, where it is not told.")] = None,
     field: FieldNames = None,
-    item: Annotated[str | None, typer.Option(help="XML: the element that stands for one variant.")] = None,
+    item: Annotated[
+        str | None, typer.Option(help="XML: the element that stands for one variant. JSON: the way to them.")
+    ] = None,
     encoding: Annotated[str | None, typer.Option(help="Where it is not told and not UTF-8.")] = None,
     allow_private: AllowPrivate = None,
     rule: Limits = None,

@@ -193,8 +193,9 @@ class FeedSettings(BaseModel):
 
     Either `url` (http, https, an object store, file or a path), or `path`, appended to the host of the shop's
     Connection. `fields` maps a catalog field to the name or path that it has in the feed, and what is done to its
-    value; `item` is the element of an XML feed that stands for one variant. Everything from `allow_private` on is a
-    limit: what a shop does not raise protects the installation from a feed that is hostile or broken.
+    value; `item` is the element of an XML feed that stands for one variant, or the way to the variants of a JSON
+    document. Everything from `allow_private` on is a limit: what a shop does not raise protects the installation from
+    a feed that is hostile or broken.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

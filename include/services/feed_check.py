@@ -22,6 +22,7 @@ from include.errors import ConfigurationError, RestockError
 from include.services.feed_figures import FeedFigures, count_figures
 
 Verdict = Literal["accept", "rows", "refuse"]
+ANY_ADDRESS = "feed"
 ANY_SHOP = {"platform": "feed", "schedule": "1 hour", "currency": "EUR", "time_zone": "UTC"}
 
 
@@ -82,10 +83,14 @@ def check_address(
     now: datetime,
     home: Path,
 ) -> FeedVerdict:
-    """As `check_feed`; an address that no shop may have is refused, as its shop would be."""
+    """As `check_feed`; an address that no shop may have is refused, as its shop would be.
+
+    Raises ConfigurationError where another setting is wrong.
+    """
     try:
         shop = feed_to_check(address, settings, known)
     except ConfigurationError as refused:
+        feed_to_check(ANY_ADDRESS, settings, known)
         return FeedVerdict("refuse", str(refused), shown_source(address))
     return check_feed(shop, baseline, rules, now, home)
 

@@ -110,11 +110,6 @@ def test_an_address_that_is_none_shows_nothing_of_itself(run) -> None:
     assert "is no address such as" in str(caught.value) and "canary" not in str(caught.value)
 
 
-def test_without_a_connection_it_says_what_is_needed(run) -> None:
-    with pytest.raises(ConfigurationError, match="needs an Airflow Connection of type Shopify"):
-        run("sync", "acme")
-
-
 def test_what_a_shop_writes_commands_no_terminal_and_is_no_markup(run, tmp_path: Path) -> None:
     title = "\x1b[2J\x1b]0;title\x07 Lamp [/sale] [bold]5[/bold]"
     feed(tmp_path, {"id": "LAMP", "stock": 4, "title": title})
@@ -122,6 +117,20 @@ def test_what_a_shop_writes_commands_no_terminal_and_is_no_markup(run, tmp_path:
     assert shown in run("shops", "check", "papers")
     told = run("sync", "papers")
     assert shown in told and "[bold]5[/bold]" in told and "\x1b" not in told
+
+
+def test_a_connection_comes_from_the_command_or_from_airflows_variable(
+    run, shopify: FakeShopify, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shopify.store.add("Brass lamp", 0, 3)
+    with pytest.raises(ConfigurationError, match=r"kept by Airflow.*--connection.*in AIRFLOW_CONN_SHOP_ACME"):
+        run("sync", "acme")
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP_ACME", uri)
+    assert "full pull" in run("sync", "acme")
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP_ACME", "canary")
+    with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_SHOP_ACME is no address") as caught:
+        run("sync", "acme")
+    assert "canary" not in str(caught.value)
 
 
 def test_the_list_of_snapshots_cuts_no_window_and_no_reason(run, tmp_path: Path) -> None:

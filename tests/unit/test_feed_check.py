@@ -244,6 +244,12 @@ def test_any_address_has_a_verdict_and_shows_no_secret(address: str, reason: str
     assert reason in told["reason"] and "canary" not in output
 
 
+def test_a_wrong_option_is_no_verdict_on_the_feed(file: Callable[[str], str]) -> None:
+    result = CliRunner().invoke(app, ["feed", "check", file(lamps(3)), "--encoding", "klingon", "--json"])
+    assert isinstance(result.exception, ConfigurationError) and not result.stdout
+    assert "'klingon' is not an encoding that feeds are read in" in str(result.exception)
+
+
 def test_a_file_on_localhost_is_a_file(file: Callable[[str], str]) -> None:
     assert restock(f"file://localhost{file(lamps(3))}")[0] == 0
 

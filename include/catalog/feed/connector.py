@@ -108,7 +108,11 @@ def _span_of(window: Window, shop: Shop, now: datetime) -> tuple[datetime, datet
 
 
 def _reader(kind: str, settings: FeedSettings) -> Reader:
-    return partial(read_xml, item=settings.item) if kind == "xml" else READERS[kind]
+    if kind == "xml":
+        return partial(read_xml, item=settings.item)
+    if settings.item is not None and kind in ("json", "jsonl"):
+        return partial(read_json_array, item=settings.item)
+    return READERS[kind]
 
 
 def build(

@@ -54,7 +54,10 @@ def choose_names(
     _check_settled(seen, settled, source, FIELDS if is_header else NEVER_SPARSE)
     missing = [field for field in REQUIRED if field not in names]
     if missing:
-        raise SnapshotRefused(_missing_text(missing, seen, source))
+        deeper = (
+            "" if is_header else " Where variants lie deeper in the document, feed.item is the way to them."
+        )
+        raise SnapshotRefused(_missing_text(missing, seen, source) + deeper)
     return names
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Generator, Iterator
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from typing import Any, NoReturn
 
 import ijson
 import msgspec
@@ -16,6 +16,7 @@ from include.catalog.base import CatalogRow, Chunk, RejectedRow, excerpt_of
 from include.catalog.feed.fields import choose_names, seen_names
 from include.catalog.feed.json_events import BLOCK, parse_items, sample_items
 from include.catalog.feed.json_lines import LONGEST_LINE
+from include.catalog.feed.json_nested import find_way
 from include.catalog.feed.json_stretches import StretchReader, cuts, read_item
 from include.catalog.feed.rows import RowReader
 from include.catalog.feed.stream import WRAPPERS, FeedStream, array_prefix
@@ -26,8 +27,14 @@ ROWS_PER_CHUNK = 2000
 LONGEST_STRETCH = LONGEST_LINE
 
 
-def read_json_array(stream: FeedStream, settled: FieldMapping) -> Iterator[Chunk]:
-    """The rows of a feed that is one JSON array; raises SnapshotRefused where the array does not end."""
+def read_json_array(stream: FeedStream, settled: FieldMapping, item: str | None = None) -> Iterator[Chunk]:
+    """The rows of a feed that is one JSON array, or whose variants lie deeper, in `item`.
+
+    Raises SnapshotRefused where the array does not end.
+    """
+    if item is not None:
+        yield from _read_nested(stream, settled, item)
+        return
     prefix = array_prefix(stream.head)
     if prefix is None:
         raise SnapshotRefused(
@@ -42,7 +49,30 @@ def read_json_array(stream: FeedStream, settled: FieldMapping) -> Iterator[Chunk
     reader = RowReader(choose_names(seen, settled.names, stream.source), settled.rules)
     number, rest = yield from _read_stretches(stream, _start_of_array(stream.head, prefix), reader)
     if rest is not None:
-        yield from _read_items(_Joined(rest, stream), prefix, reader, number, stream.source)
+        items = _items(_Joined(rest, stream), prefix, stream.source, number - 1)
+        yield from _read_items(items, reader, number)
+
+
+def _read_nested(stream: FeedStream, settled: FieldMapping, item: str) -> Iterator[Chunk]:
+    way = find_way(stream.head, item, stream.source)
+    outer = sample_items(stream.head, way.prefix)
+    sample = [variant for found in outer for variant in way.unfold(found)]
+    if not sample:
+        _refuse_or_be_empty(stream, way.prefix) if not outer else _refuse_empty(stream, outer, item)
+        return
+    names = choose_names(seen_names(sample, settled.names), settled.names, stream.source)
+    reader = RowReader(names, settled.rules)
+    items = _items(stream, way.prefix, stream.source, 0)
+    variants = ((variant, size) for found, size in items for variant in way.unfold(found))
+    yield from _read_items(variants, reader, 1)
+
+
+def _refuse_empty(stream: FeedStream, outer: list[Any], item: str) -> NoReturn:
+    seen = ", ".join(map(repr, seen_names(outer, {})[:10]))
+    raise SnapshotRefused(
+        f"{stream.source}: feed.item says that variants are in {item!r}, but the feed's beginning has none there. "
+        f"Seen: {seen}."
+    )
 
 
 class _Joined:
@@ -104,8 +134,8 @@ def _read_stretches(
     return number, opening + rest
 
 
-def _read_items(stream: _Joined, prefix: str, reader: RowReader, number: int, source: str) -> Iterator[Chunk]:
-    numbered = enumerate(_items(stream, prefix, source, number - 1), start=number)
+def _read_items(items: Iterator[tuple[Any, int]], reader: RowReader, number: int) -> Iterator[Chunk]:
+    numbered = enumerate(items, start=number)
     rows = (_read(item, size, reader, count) for count, (item, size) in numbered)
     while chunk := list(islice(rows, ROWS_PER_CHUNK)):
         yield chunk

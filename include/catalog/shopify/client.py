@@ -86,6 +86,11 @@ class ShopifyClient:
         self._read_at = 0.0
         self._costs: dict[str, float] = {}
 
+    @property
+    def place(self) -> str:
+        """Which shop is asked, and where."""
+        return f"shop {self._shop_id!r} at {shown_url(self._url)}"
+
     def ask(self, name: str, shape: type[T], step: str, **variables: Any) -> Answer[T]:
         """The answer to `<name>.graphql`; `step` says in errors what was being read."""
         attempts = Retrying(

@@ -73,9 +73,10 @@ class ShopifyConnector:
         with http.kept_open(url):
             client = ShopifyClient(http, url, self._shop.id, self._sleep)
             if since is None:
-                files = HttpClient(
-                    Access("the bulk operation's result", subject="shop"), self._limits, self._sleep
+                result = Access(
+                    "the bulk operation's result", subject="result", shown="whether the address expired"
                 )
+                files = HttpClient(result, self._limits, self._sleep)
                 BulkSweep(client, files, self._shop.id, window, self._adopted).fetch(archive, url)
                 return
             with archive.start(now, url) as writer:
@@ -112,7 +113,8 @@ class ShopifyConnector:
 
     def _open(self) -> tuple[HttpClient, str]:
         connection = self._require_connection()
-        access = Access(connection.place, headers={TOKEN: str(connection.password)}, subject="shop")
+        token = {TOKEN: str(connection.password)}
+        access = Access(connection.place, headers=token, subject="shop", shown="the Admin API access token")
         url = f"{connection.base_url}/admin/api/{self._settings.api_version}/graphql.json"
         return HttpClient(access, self._limits, self._sleep), url
 

@@ -49,6 +49,9 @@ class Increment:
                 for further in self._further_variants(product):
                     yield further.body
 
+    def _placed(self, step: str) -> str:
+        return f"{self._client.place}, {step}"
+
     def _locations(self) -> list[Location]:
         step = "reading its locations"
 
@@ -57,7 +60,7 @@ class Increment:
             found = answer.data.locations
             return found.nodes, _next(found.page_info)
 
-        return [location for page in walk_pages(fetch, step) for location in page]
+        return [location for page in walk_pages(fetch, self._placed(step)) for location in page]
 
     def _levels(self, location: Location) -> Iterator[Answer[LevelsData]]:
         step = f"levels at location {location.id} since {self._since}"
@@ -70,7 +73,7 @@ class Increment:
         def info(data: LevelsData) -> PageInfo | None:
             return data.location.inventory_levels.page_info if data.location else None
 
-        return _walk(ask, info, self._page_size, step)
+        return _walk(ask, info, self._page_size, self._placed(step))
 
     def _products(self) -> Iterator[Answer[ProductsData]]:
         step = f"products since {self._since}"
@@ -79,7 +82,7 @@ class Increment:
             given = {"first": first, "after": cursor, "filter": self._filter}
             return self._client.ask("products", ProductsData, _after(step, cursor), **given)
 
-        return _walk(ask, lambda data: data.products.page_info, PRODUCTS_AT_ONCE, step)
+        return _walk(ask, lambda data: data.products.page_info, PRODUCTS_AT_ONCE, self._placed(step))
 
     def _further_variants(self, product: ProductWithVariants) -> Iterator[Answer[VariantsData]]:
         start = _next(product.variants.page_info)
@@ -94,7 +97,7 @@ class Increment:
         def info(data: VariantsData) -> PageInfo | None:
             return data.product.variants.page_info if data.product else None
 
-        return _walk(ask, info, VARIANTS_AT_ONCE, step)
+        return _walk(ask, info, VARIANTS_AT_ONCE, self._placed(step))
 
 
 def _walk(

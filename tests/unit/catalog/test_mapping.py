@@ -128,3 +128,66 @@ shops:
     assert "Did you mean 'times'" in report
     assert "line 13" in report and "'much'" in report
     assert "line 14" in report and "Did you mean 'title'" in report
+
+
+# --- variants that lie deeper in a JSON document
+
+SHELVES = {
+    "page": {"tags": ["x"]},
+    "data": {
+        "products": [
+            {
+                "id": 1,
+                "title": "Lamp",
+                "variants": [{"sku": "RED", "stock": 3}, {"sku": "BLUE", "stock": "many"}],
+            },
+            {"id": 2, "title": "Vase", "variants": []},
+            {"id": 3, "title": "Sofa", "variants": [{"sku": "SOFA", "stock": 0, "title": "Grey sofa"}]},
+        ]
+    },
+}
+OUTER = {"product_id": "../id", "title": "../title"}
+
+
+def test_variants_inside_of_products_are_rows_that_know_their_product(reader):
+    reading = reader.read(json.dumps(SHELVES), item="data/products/variants", fields=OUTER)
+    known = [
+        (row.line_number, row.variant_id, row.product_id, row.title, row.quantity) for row in reading.rows
+    ]
+    assert known == [(1, "RED", "1", "Lamp", "3"), (3, "SOFA", "3", "Sofa", "0")]
+    assert [(row.line_number, row.reason) for row in reading.rejected] == [
+        (2, "field 'stock' is 'many', where a quantity is a number such as 12 or -0.5")
+    ]
+
+
+def test_a_list_in_an_envelope_is_read_and_so_is_one_below_a_bare_list(reader):
+    envelope = json.dumps({"data": {"shop": {"list": [{"id": "A", "stock": 1}]}}})
+    assert reader.read(envelope, item="data/shop/list").quantities == {"A": "1"}
+    bare = json.dumps(SHELVES["data"]["products"])
+    assert set(reader.read(bare, item="variants").quantities) == {"RED", "SOFA"}
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        (
+            "products/variants",
+            "no list begins on that way. Seen: 'page', 'page/tags', 'data', 'data/products',",
+        ),
+        ("data/products/variant", "has none there. Seen: 'id', 'title', 'variants'"),
+    ],
+)
+def test_a_way_that_leads_nowhere_says_what_was_seen(reader, item, reason):
+    with pytest.raises(SnapshotRefused) as caught:
+        reader.read(json.dumps(SHELVES), item=item)
+    assert reason in str(caught.value)
+
+
+def test_a_nested_document_that_is_cut_is_refused_whole(reader):
+    with pytest.raises(SnapshotRefused, match="is cut off after 2 whole rows"):
+        reader.read(json.dumps(SHELVES)[:-60], item="data/products/variants")
+
+
+def test_without_the_way_the_refusal_names_it(reader):
+    with pytest.raises(SnapshotRefused, match=r"Seen: 'page', 'data'.* feed.item is the way to them"):
+        reader.read(json.dumps(SHELVES))

@@ -44,7 +44,7 @@ def refusal(call, *given, kind=ConfigurationError):
 def test_a_wrong_token_says_where_it_is_kept(shopify, tmp_path):
     told = refusal(PulledShop(shopify, tmp_path, token="shpat_canary_wrong").pull, EARLIER)
     assert "shop 'acme'" in told and "/admin/api/2026-10/graphql.json" in told
-    assert "401" in told and "Airflow Connection 'shop_acme'" in told
+    assert "401" in told and "Check the Admin API access token in Airflow Connection 'shop_acme'" in told
 
 
 def test_a_token_that_is_missing_says_what_to_create(shopify, tmp_path):
@@ -146,7 +146,9 @@ def test_pages_that_begin_again_are_noticed(shop, shopify):
         return answer
 
     shopify.changed = loop
-    assert "after cursor 'again' the pages begin again" in refusal(shop.pull, EARLIER, kind=TemporaryError)
+    told = refusal(shop.pull, EARLIER, kind=TemporaryError)
+    assert "after cursor 'again' the pages begin again" in told
+    assert told.startswith(f"shop 'acme' at {shopify.url}/admin/api/2026-10/graphql.json, levels at location")
 
 
 def test_a_product_with_more_variants_than_a_page_holds_is_read_to_its_end(shop, store):
