@@ -62,8 +62,13 @@ def _contexts() -> dict[str, Path]:
 def _load_context(context: str) -> dict[str, TextClause]:
     if context not in _contexts():
         raise KeyError(f"sql/queries has no file '{context}.sql'; it has: {', '.join(sorted(_contexts()))}")
-    parts = _BLOCK.split(_contexts()[context].read_text(encoding="utf-8"))
-    return {name: text(body.strip().rstrip(";")) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+    return {name: text(body) for name, body in read_blocks(_contexts()[context]).items()}
+
+
+def read_blocks(file: Path) -> dict[str, str]:
+    """The statements of a file by their names."""
+    parts = _BLOCK.split(file.read_text(encoding="utf-8"))
+    return {name: body.strip().rstrip(";") for name, body in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def _compare_names(name: str, statement: TextClause, given: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from include.catalog.archive import Archive
-from include.catalog.base import CatalogRow, Connector, RejectedRow
+from include.catalog.base import Connector, RejectedRow
 from include.catalog.registry import build_connector
 from include.catalog.reply import shown_url
 from include.domain.gates import SnapshotFigures, find_refusals, name_conflict
@@ -19,7 +19,7 @@ from include.domain.rules import RuleSet
 from include.domain.shop import CountedLocations, Shop
 from include.domain.window import Window
 from include.errors import ConfigurationError, RestockError
-from include.services.feed_figures import FeedFigures, count_figures
+from include.services.feed_figures import Feed, FeedFigures, FeedTally
 
 Verdict = Literal["accept", "rows", "refuse"]
 ANY_ADDRESS = "feed"
@@ -106,21 +106,22 @@ def check_feed(shop: Shop, baseline: Shop | None, rules: RuleSet, now: datetime,
     Raises ConfigurationError where the baseline itself can't be read.
     """
     source = shown_source(str(shop.feed.url if shop.feed else ""))
-    before = None if baseline is None else _read_baseline(baseline, now, home)
-    try:
-        with _pulled(shop, now, home) as (connector, archive):
-            source = archive.manifest.source
-            figures = _count(shop, connector, archive)
-            conflict = _name_conflict(figures, connector, archive)
-    except RestockError as refused:
-        return FeedVerdict("refuse", str(refused), source)
-    return _judge(source, figures, conflict, before, rules)
+    with FeedTally() as tally:
+        before = None if baseline is None else _read_baseline(tally, baseline, now, home)
+        try:
+            with _pulled(shop, now, home) as (connector, archive):
+                source = archive.manifest.source
+                figures = _count(tally, shop, connector, archive, "checked")
+        except RestockError as refused:
+            return FeedVerdict("refuse", str(refused), source)
+        risen = None if before is None else tally.count_risen()
+    return _judge(source, figures, before, risen, rules)
 
 
-def _read_baseline(baseline: Shop, now: datetime, home: Path) -> FeedFigures:
+def _read_baseline(tally: FeedTally, baseline: Shop, now: datetime, home: Path) -> FeedFigures:
     try:
         with _pulled(baseline, now, home) as (connector, archive):
-            return _count(baseline, connector, archive)
+            return _count(tally, baseline, connector, archive, "baseline")
     except RestockError as error:
         raise ConfigurationError(f"The baseline can't be compared with: {error}") from None
 
@@ -135,25 +136,14 @@ def _pulled(shop: Shop, now: datetime, home: Path) -> Iterator[tuple[Connector, 
         yield connector, archive
 
 
-def _count(shop: Shop, connector: Connector, archive: Archive) -> FeedFigures:
-    return count_figures(connector.read(archive), (shop.locations or CountedLocations()).counts)
-
-
-def _name_conflict(figures: FeedFigures, connector: Connector, archive: Archive) -> str | None:
-    """The figures know the lines only; the names are read again."""
-    if figures.conflict is None:
-        return None
-    first, last = figures.conflict.first_line, figures.conflict.last_line
-    rows = (row for chunk in connector.read(archive) for row in chunk if isinstance(row, CatalogRow))
-    row = next(row for row in rows if row.line_number == first)
-    return name_conflict(row.variant_id, row.location_id, first, last)
+def _count(tally: FeedTally, shop: Shop, connector: Connector, archive: Archive, feed: Feed) -> FeedFigures:
+    return tally.count(connector.read(archive), (shop.locations or CountedLocations()).counts, feed)
 
 
 def _judge(
-    source: str, figures: FeedFigures, conflict: str | None, before: FeedFigures | None, rules: RuleSet
+    source: str, figures: FeedFigures, before: FeedFigures | None, risen: int | None, rules: RuleSet
 ) -> FeedVerdict:
-    risen = figures.count_risen(before) if before is not None else None
-    judged = _gate_figures(figures, risen or 0, conflict)
+    judged = _gate_figures(figures, risen or 0)
     refusals = find_refusals(judged, _gate_figures(before) if before is not None else None, rules)
     verdict: Verdict = "refuse" if refusals else "rows" if figures.reject_count else "accept"
     reason = f"{source}: {' '.join(refusals)}" if refusals else _reason(figures)
@@ -170,14 +160,20 @@ def _judge(
     )
 
 
-def _gate_figures(figures: FeedFigures, risen: int = 0, conflict: str | None = None) -> SnapshotFigures:
+def _gate_figures(figures: FeedFigures, risen: int = 0) -> SnapshotFigures:
+    found = figures.conflict
+    key = (
+        name_conflict(found.variant_id, found.location_id, found.first_line, found.last_line)
+        if found
+        else None
+    )
     return SnapshotFigures(
         row_count=figures.row_count,
         reject_count=figures.reject_count,
         variant_count=figures.variant_count,
         zero_count=figures.zero_count,
         risen_count=risen,
-        conflicting_key=conflict,
+        conflicting_key=key,
         first_reject=next((_shown(row) for row in figures.rejects), None),
     )
 

@@ -13,7 +13,7 @@ from include.domain.gates import SnapshotFigures, find_refusals
 from include.domain.rules import RuleSet
 from include.domain.shop import CountedLocations, Shop
 from include.domain.window import Window
-from include.services.feed_figures import FeedFigures, count_figures
+from include.services.feed_figures import FeedFigures, FeedTally
 from include.services.sync import Patience
 
 SAMPLES = 3
@@ -111,7 +111,8 @@ def check_shop(
         patience.until_done(lambda: connector.pull(window, archive, now), connector)
         understood = Understood()
         counts = (shop.locations or CountedLocations()).counts
-        figures = count_figures(understood.watch(connector.read(archive)), counts)
+        with FeedTally() as tally:
+            figures = tally.count(understood.watch(connector.read(archive)), counts)
         manifest = archive.manifest
     refusals = find_refusals(_gate_figures(figures), None, rules)
     byte_count = sum(part.byte_count for part in manifest.parts)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from include.cli import app
 from include.domain.rules import RuleSet
 from include.errors import ConfigurationError
 from include.services.feed_check import FeedVerdict, check_feed, feed_to_check
-from include.services.feed_figures import count_figures
+from include.services.feed_figures import FeedFigures, FeedTally
 from tests.unit.catalog.feed_server import Answer, FeedServer, run_feed_server
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -119,8 +119,13 @@ def test_only_counted_locations_are_counted(check: Check) -> None:
     shop = feed_to_check("feed", {}).model_copy(update={"locations": None})
     described = shop.model_validate({**shop.model_dump(), "id": "lamp", "locations": ["main", "web"]})
     assert feed_to_check("feed", {}, described).locations == described.locations
-    figures = count_figures(iter([[row("A", 0, "main"), row("A", 9, "pos")]]), described.locations.counts)
+    figures = counted(iter([[row("A", 0, "main"), row("A", 9, "pos")]]), described.locations.counts)
     assert (figures.variant_count, figures.zero_count) == (1, 1)
+
+
+def counted(chunks: Iterator[Chunk], counts: Callable[[str], bool]) -> FeedFigures:
+    with FeedTally() as tally:
+        return tally.count(chunks, counts)
 
 
 def row(variant_id: str, quantity: Any, location_id: str = "", line: int = 1) -> CatalogRow:
@@ -135,13 +140,13 @@ def test_figures_are_exact_for_fractional_negative_and_absurd_quantities() -> No
         row("C", "0.999999"),
         row("D", "1000000000000"),
     ]
-    figures = count_figures(iter([[*tenths, *others]]), lambda place: True)
+    figures = counted(iter([[*tenths, *others]]), lambda place: True)
     assert (figures.variant_count, figures.zero_count, figures.row_count) == (4, 2, 14)
 
 
 def test_all_rejects_are_counted_and_the_first_are_kept() -> None:
     chunk: Chunk = [RejectedRow(number, "bad") for number in range(1000)]
-    figures = count_figures(iter([chunk]), lambda place: True)
+    figures = counted(iter([chunk]), lambda place: True)
     assert (figures.reject_count, len(figures.rejects), figures.row_count) == (1000, 20, 0)
 
 
