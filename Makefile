@@ -50,6 +50,7 @@ test: $(STAMP)  ## Run all tests, two at a time; ARGS="-k name" runs some.
 fuzz: $(STAMP)  ## Play 50,000 random histories against the reference model, send 20,000 requests to the door.
 	$(BIN)/python -m pytest tests/histories --histories 50000 --timeout 0 $(ARGS)
 	$(BIN)/python -m pytest tests/intake/test_fuzz.py --door-cases 600 --timeout 0 $(ARGS)
+	$(BIN)/python -m pytest tests/unit tests/sql -m hypothesis --hypothesis-profile searching $(ARGS)
 
 bench: $(STAMP)  ## Measure speed against floors into docs/performance.md; ARGS="dispatch render" runs some.
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from sqlalchemy import Connection, Engine
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -16,6 +17,11 @@ from include.local.postgres import FAST_UNSAFE_SETTINGS, EmbeddedPostgres
 from tests.builders import World
 
 _numbers = itertools.count(1)
+
+# `make test` says the same of the same code; `make fuzz` looks for new examples.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("searching", derandomize=False)
+settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
