@@ -332,7 +332,7 @@ COMMENT ON FUNCTION public.queue_key(ordering text, seed text, is_first boolean,
 CREATE FUNCTION public.spreadsheet_text(cell text) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS $$
-    SELECT CASE WHEN left(cell, 1) IN ('=', '+', '-', '@', E'\t', E'\r', E'\n') THEN '''' || cell ELSE cell END
+    SELECT CASE WHEN left(ltrim(cell, ''''), 1) IN ('=', '+', '-', '@', E'\t', E'\r', E'\n') THEN '''' || cell ELSE cell END
 $$;
 
 COMMENT ON FUNCTION public.spreadsheet_text(cell text) IS 'A text that no spreadsheet takes for a formula (SEMANTICS 9.2); specification: include/domain/text.py.';
