@@ -88,7 +88,7 @@ def _spread(figures: Mapping[str, float], unit: str = "") -> str:
 
 
 def _short(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _replace(path: Path, content: str) -> None:
