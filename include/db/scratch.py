@@ -1,9 +1,8 @@
 """A database that lives as long as one command, in a temporary file: for sets too large for memory without a server."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from functools import cache
-from types import TracebackType
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any, Self
 
 from include.db.queries import read_blocks
@@ -14,21 +13,21 @@ _SETTINGS = ("journal_mode = off", "synchronous = off", "cache_size = -2000")
 
 
 class Scratch:
-    """Runs the blocks of one file of `sql/scratch`, in SQLite; a context manager that leaves nothing behind."""
+    """Runs the blocks of one file of `sql/scratch`, in SQLite."""
 
-    def __init__(self, context: str) -> None:
-        self._blocks = _load(context)
-        self._connection = sqlite3.connect("", isolation_level=None)
-        for setting in _SETTINGS:
-            self._connection.execute(f"PRAGMA {setting}")
+    def __init__(self, connection: sqlite3.Connection, blocks: dict[str, str]) -> None:
+        self._connection = connection
+        self._blocks = blocks
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._connection.close()
+    @classmethod
+    @contextmanager
+    def open(cls, context: str) -> Iterator[Self]:
+        """An empty one that leaves nothing behind."""
+        blocks = read_blocks(PROJECT_HOME / "sql" / "scratch" / f"{context}.sql")
+        with closing(sqlite3.connect("", isolation_level=None)) as connection:
+            for setting in _SETTINGS:
+                connection.execute(f"PRAGMA {setting}")
+            yield cls(connection, blocks)
 
     def run(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The rows of a block."""
@@ -39,8 +38,3 @@ class Scratch:
         self._connection.execute("BEGIN")
         self._connection.executemany(self._blocks[name], rows)
         self._connection.execute("COMMIT")
-
-
-@cache
-def _load(context: str) -> dict[str, str]:
-    return read_blocks(PROJECT_HOME / "sql" / "scratch" / f"{context}.sql")

@@ -14,7 +14,7 @@ from include.catalog.archive import Archive
 from include.catalog.base import Connector, RejectedRow
 from include.catalog.registry import build_connector
 from include.catalog.reply import shown_url
-from include.domain.gates import SnapshotFigures, find_refusals, name_conflict
+from include.domain.gates import find_refusals
 from include.domain.rules import RuleSet
 from include.domain.shop import CountedLocations, Shop
 from include.domain.window import Window
@@ -106,7 +106,7 @@ def check_feed(shop: Shop, baseline: Shop | None, rules: RuleSet, now: datetime,
     Raises ConfigurationError where the baseline itself can't be read.
     """
     source = shown_source(str(shop.feed.url if shop.feed else ""))
-    with FeedTally() as tally:
+    with FeedTally.open() as tally:
         before = None if baseline is None else _read_baseline(tally, baseline, now, home)
         try:
             with _pulled(shop, now, home) as (connector, archive):
@@ -143,8 +143,8 @@ def _count(tally: FeedTally, shop: Shop, connector: Connector, archive: Archive,
 def _judge(
     source: str, figures: FeedFigures, before: FeedFigures | None, risen: int | None, rules: RuleSet
 ) -> FeedVerdict:
-    judged = _gate_figures(figures, risen or 0)
-    refusals = find_refusals(judged, _gate_figures(before) if before is not None else None, rules)
+    judged = figures.for_gates(risen or 0)
+    refusals = find_refusals(judged, before.for_gates() if before is not None else None, rules)
     verdict: Verdict = "refuse" if refusals else "rows" if figures.reject_count else "accept"
     reason = f"{source}: {' '.join(refusals)}" if refusals else _reason(figures)
     return FeedVerdict(
@@ -157,24 +157,6 @@ def _judge(
         sold_out=figures.zero_count,
         back_in_stock=risen,
         rejects=figures.rejects,
-    )
-
-
-def _gate_figures(figures: FeedFigures, risen: int = 0) -> SnapshotFigures:
-    found = figures.conflict
-    key = (
-        name_conflict(found.variant_id, found.location_id, found.first_line, found.last_line)
-        if found
-        else None
-    )
-    return SnapshotFigures(
-        row_count=figures.row_count,
-        reject_count=figures.reject_count,
-        variant_count=figures.variant_count,
-        zero_count=figures.zero_count,
-        risen_count=risen,
-        conflicting_key=key,
-        first_reject=next((_shown(row) for row in figures.rejects), None),
     )
 
 

@@ -5,13 +5,14 @@ depend on how large the feed is.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from types import TracebackType
 from typing import Literal, Self
 
 from include.catalog.base import CatalogRow, Chunk, RejectedRow
 from include.db.scratch import Scratch
+from include.domain.gates import SnapshotFigures, name_conflict
 
 MILLION = 10**6
 MOST_REJECTS_KEPT = 20
@@ -40,22 +41,35 @@ class FeedFigures:
     variant_count: int
     zero_count: int
 
+    def for_gates(self, risen_count: int = 0) -> SnapshotFigures:
+        """The same as the gates take it (SEMANTICS 2.3)."""
+        found, reject = self.conflict, next(iter(self.rejects), None)
+        key = found and (found.variant_id, found.location_id, found.first_line, found.last_line)
+        return SnapshotFigures(
+            row_count=self.row_count,
+            reject_count=self.reject_count,
+            variant_count=self.variant_count,
+            zero_count=self.zero_count,
+            risen_count=risen_count,
+            conflicting_key=name_conflict(*key) if key else None,
+            first_reject=f"line {reject.line_number}, {reject.reason}" if reject else None,
+        )
+
 
 class FeedTally:
-    """Counts a feed and its baseline; a context manager."""
+    """Counts a feed and its baseline."""
 
-    def __init__(self) -> None:
-        self._scratch = Scratch("feed_figures")
-        self._scratch.run("create_rows")
-        self._scratch.run("create_variants")
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._scratch.__exit__(kind, error, trace)
+    @classmethod
+    @contextmanager
+    def open(cls) -> Iterator[Self]:
+        """One that has counted nothing yet."""
+        with Scratch.open("feed_figures") as scratch:
+            scratch.run("create_rows")
+            scratch.run("create_variants")
+            yield cls(scratch)
 
     def count(
         self, chunks: Iterable[Chunk], counts: Callable[[str], bool], feed: Feed = "checked"

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 from include.catalog.archive import Archive
 from include.catalog.base import CatalogRow, Chunk, Connector, RejectedRow
-from include.domain.gates import SnapshotFigures, find_refusals
+from include.domain.gates import find_refusals
 from include.domain.rules import RuleSet
 from include.domain.shop import CountedLocations, Shop
 from include.domain.window import Window
@@ -111,26 +111,12 @@ def check_shop(
         patience.until_done(lambda: connector.pull(window, archive, now), connector)
         understood = Understood()
         counts = (shop.locations or CountedLocations()).counts
-        with FeedTally() as tally:
+        with FeedTally.open() as tally:
             figures = tally.count(understood.watch(connector.read(archive)), counts)
         manifest = archive.manifest
-    refusals = find_refusals(_gate_figures(figures), None, rules)
+    refusals = find_refusals(figures.for_gates(), None, rules)
     byte_count = sum(part.byte_count for part in manifest.parts)
     return ShopCheck(manifest.source, byte_count, understood, figures, tuple(refusals))
-
-
-def _gate_figures(figures: FeedFigures) -> SnapshotFigures:
-    conflict = figures.conflict
-    return SnapshotFigures(
-        figures.row_count,
-        figures.reject_count,
-        figures.variant_count,
-        figures.zero_count,
-        conflicting_key=f"lines {conflict.first_line} and {conflict.last_line}: one key"
-        if conflict
-        else None,
-        first_reject=next((_shown(reject) for reject in figures.rejects), None),
-    )
 
 
 def _shown(reject: RejectedRow) -> str:

@@ -124,7 +124,7 @@ def test_only_counted_locations_are_counted(check: Check) -> None:
 
 
 def counted(chunks: Iterator[Chunk], counts: Callable[[str], bool]) -> FeedFigures:
-    with FeedTally() as tally:
+    with FeedTally.open() as tally:
         return tally.count(chunks, counts)
 
 
