@@ -10,6 +10,10 @@ from include.catalog.feed.connector import FeedConnector
 from include.catalog.http import HttpClient
 from include.domain.shop import FeedSettings, Shop
 from include.domain.window import Window
+from tests.fixtures.shopify.server import FakeShopify, serve
+from tests.fixtures.shopify.shop import NOW as SHOPIFY_NOW
+from tests.fixtures.shopify.shop import PulledShop
+from tests.fixtures.shopify.store import FakeStore
 from tests.unit.catalog.feed_server import FeedServer, run_feed_server
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -82,3 +86,21 @@ def reader(tmp_path: Path) -> FeedReader:
 def feeds() -> Iterator[FeedServer]:
     with run_feed_server() as server:
         yield server
+
+
+@pytest.fixture
+def store() -> FakeStore:
+    store = FakeStore(clock=lambda: SHOPIFY_NOW)
+    store.add("Lamp", 3, 4)
+    return store
+
+
+@pytest.fixture
+def shopify(store: FakeStore) -> Iterator[FakeShopify]:
+    with serve(FakeShopify(store)) as running:
+        yield running
+
+
+@pytest.fixture
+def shop(shopify: FakeShopify, tmp_path: Path) -> PulledShop:
+    return PulledShop(shopify, tmp_path)

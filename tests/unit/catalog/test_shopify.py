@@ -30,17 +30,6 @@ def store():
     return FakeStore(clock=lambda: NOW)
 
 
-@pytest.fixture
-def shopify(store):
-    with serve(FakeShopify(store)) as running:
-        yield running
-
-
-@pytest.fixture
-def shop(shopify, tmp_path):
-    return PulledShop(shopify, tmp_path)
-
-
 def stock(rows):
     return {(row.variant_id, row.location_id): row.quantity for row in rows}
 

@@ -9,30 +9,11 @@ from include.catalog.shopify.rows import RowMapper, read_pages
 from include.domain.window import Window
 from include.errors import ConfigurationError, NotReady, TemporaryError
 from tests.fixtures.shopify import server
-from tests.fixtures.shopify.server import FakeShopify, serve, status
+from tests.fixtures.shopify.server import FakeShopify, status
 from tests.fixtures.shopify.shop import NOW, PulledShop
-from tests.fixtures.shopify.store import FakeStore
 
 EARLIER = NOW - timedelta(hours=1)
 FAILED = b'{"errors":[{"message":"Internal\\nerror.","extensions":{"code":"INTERNAL_SERVER_ERROR"}}]}'
-
-
-@pytest.fixture
-def store():
-    store = FakeStore(clock=lambda: NOW)
-    store.add("Lamp", 3, 4)
-    return store
-
-
-@pytest.fixture
-def shopify(store):
-    with serve(FakeShopify(store)) as running:
-        yield running
-
-
-@pytest.fixture
-def shop(shopify, tmp_path):
-    return PulledShop(shopify, tmp_path)
 
 
 def by_hand(shop: PulledShop, name: str) -> PulledShop:

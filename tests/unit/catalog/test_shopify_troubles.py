@@ -8,29 +8,10 @@ import pytest
 from include.catalog.base import RejectedRow
 from include.errors import ConfigurationError, NotReady, TemporaryError
 from tests.fixtures.shopify import server
-from tests.fixtures.shopify.server import TOKEN, FakeShopify, serve, status
+from tests.fixtures.shopify.server import TOKEN, status
 from tests.fixtures.shopify.shop import NOW, PulledShop
-from tests.fixtures.shopify.store import FakeStore
 
 EARLIER = NOW - timedelta(hours=1)
-
-
-@pytest.fixture
-def store():
-    store = FakeStore(clock=lambda: NOW)
-    store.add("Lamp", 3, 4)
-    return store
-
-
-@pytest.fixture
-def shopify(store):
-    with serve(FakeShopify(store)) as running:
-        yield running
-
-
-@pytest.fixture
-def shop(shopify, tmp_path):
-    return PulledShop(shopify, tmp_path)
 
 
 def refusal(call, *given, kind=ConfigurationError):
