@@ -172,6 +172,22 @@ CREATE FUNCTION public.erased_key(secret text, address_key text) RETURNS text
 
 COMMENT ON FUNCTION public.erased_key(secret text, address_key text) IS 'What a suppression keeps in place of an address that was forgotten, until the address comes back (SEMANTICS 10.3); only this database can make it.';
 
+CREATE FUNCTION public.excluded_locations(changed jsonb, of_shop text[], otherwise text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT coalesce(locations_of(changed, 'excluded_locations'), nullif(of_shop, '{}'), otherwise, '{}')
+$$;
+
+COMMENT ON FUNCTION public.excluded_locations(changed jsonb, of_shop text[], otherwise text[]) IS 'The locations that do not count for a variant: its own rule, else the shop, else the Variable (SEMANTICS 1.1).';
+
+CREATE FUNCTION public.included_locations(changed jsonb, of_shop text[], otherwise text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT coalesce(locations_of(changed, 'included_locations'), of_shop, otherwise)
+$$;
+
+COMMENT ON FUNCTION public.included_locations(changed jsonb, of_shop text[], otherwise text[]) IS 'The only locations that count for a variant: its own rule, else the shop, else the Variable; NULL: all (SEMANTICS 1.1).';
+
 CREATE FUNCTION public.is_counted(location_id text, included text[], excluded text[]) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS $$

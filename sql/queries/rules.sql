@@ -37,14 +37,10 @@ WITH ruled AS (
     SELECT
         touched.variant_id,
         coalesce(CAST(own.changed ->> 'min_inventory' AS bigint), :min_inventory) AS minimum,
-        coalesce(
-            locations_of(own.changed, 'included_locations'), shop.included_locations,
-            CAST(:included_locations AS text[])
-        ) AS included_locations,
-        coalesce(
-            locations_of(own.changed, 'excluded_locations'), nullif(shop.excluded_locations, '{}'),
-            CAST(:excluded_locations AS text[]), '{}'
-        ) AS excluded_locations
+        included_locations(own.changed, shop.included_locations, CAST(:included_locations AS text[]))
+            AS included_locations,
+        excluded_locations(own.changed, shop.excluded_locations, CAST(:excluded_locations AS text[]))
+            AS excluded_locations
     FROM (SELECT DISTINCT variant_id FROM touched_variant WHERE snapshot_id = :snapshot_id) AS touched
     JOIN shop ON shop.shop_id = :shop_id
     JOIN variant ON variant.shop_id = :shop_id AND variant.variant_id = touched.variant_id

@@ -408,14 +408,10 @@ ruled AS (
         coalesce(CAST(own.changed ->> 'confirm_pulls' AS integer), :confirm_pulls) AS confirm_pulls,
         60 * coalesce(CAST(own.changed ->> 'min_out_minutes' AS double precision), :min_out_minutes) AS min_out_seconds,
         coalesce(own.changed ->> 'oversell', :oversell) AS oversell,
-        coalesce(
-            locations_of(own.changed, 'included_locations'), shop.included_locations,
-            CAST(:included_locations AS text[])
-        ) AS included_locations,
-        coalesce(
-            locations_of(own.changed, 'excluded_locations'), nullif(shop.excluded_locations, '{}'),
-            CAST(:excluded_locations AS text[]), '{}'
-        ) AS excluded_locations
+        included_locations(own.changed, shop.included_locations, CAST(:included_locations AS text[]))
+            AS included_locations,
+        excluded_locations(own.changed, shop.excluded_locations, CAST(:excluded_locations AS text[]))
+            AS excluded_locations
     FROM touched
     JOIN shop ON shop.shop_id = :shop_id
     JOIN variant ON variant.shop_id = :shop_id AND variant.variant_id = touched.variant_id
@@ -696,14 +692,10 @@ ruled AS (
         variant.is_tracked,
         variant.continue_selling,
         coalesce(own.changed ->> 'oversell', :oversell) AS oversell,
-        coalesce(
-            locations_of(own.changed, 'included_locations'), shop.included_locations,
-            CAST(:included_locations AS text[])
-        ) AS included_locations,
-        coalesce(
-            locations_of(own.changed, 'excluded_locations'), nullif(shop.excluded_locations, '{}'),
-            CAST(:excluded_locations AS text[]), '{}'
-        ) AS excluded_locations
+        included_locations(own.changed, shop.included_locations, CAST(:included_locations AS text[]))
+            AS included_locations,
+        excluded_locations(own.changed, shop.excluded_locations, CAST(:excluded_locations AS text[]))
+            AS excluded_locations
     FROM variant
     JOIN shop ON shop.shop_id = variant.shop_id
     LEFT JOIN LATERAL (
