@@ -13,36 +13,24 @@ from sqlalchemy import Engine, text
 
 from benchmarks.feeds import INTERVAL, VARIANT_COUNT, a_shop, feed_file, known_catalog
 from benchmarks.framework import register
-from benchmarks.place import NOW, SETTINGS_TEXT, copied_database, filled_database, folder, open_server
+from benchmarks.place import (
+    NOW,
+    SETTINGS_TEXT,
+    copied_database,
+    filled_database,
+    folder,
+    open_server,
+    statement,
+)
 from include.catalog.feed.connector import FeedConnector
 from include.db.engine import connect
 from include.domain.window import Window
 from include.services.catalog import detect_changes
 
 CHANGED_COUNT = VARIANT_COUNT // 100
-NEW_SNAPSHOT = """INSERT INTO snapshot
-    (shop_id, window_key, kind, state, source, observed_at, row_count, variant_count, loaded_at)
-VALUES ('bench', :key, 'full', 'complete', 'bench', :observed_at, :rows, :rows, :observed_at)
-RETURNING snapshot_id"""
-# In the feed's order: every hundredth variant, another one each time, differs in its quantity.
-STAGE = """INSERT INTO staged_row
-SELECT
-    :snapshot_id, row_number() OVER (ORDER BY variant.variant_id), variant.variant_id, level.location_id,
-    CASE
-        WHEN CAST(variant.variant_id AS bigint) % 100 = :number % 100
-            THEN CASE WHEN level.quantity > 0 THEN 0 ELSE 12 END
-        ELSE level.quantity
-    END,
-    product_id, title, url, image_url, price, compare_at_price, collections,
-    is_published, is_tracked, continue_selling
-FROM variant
-JOIN stock_level AS level USING (shop_id, variant_id)
-WHERE shop_id = 'bench'
-ORDER BY variant.variant_id"""
-FLOOR = """SELECT count(*)
-FROM staged_row
-JOIN stock_level ON stock_level.variant_id = staged_row.variant_id AND stock_level.location_id = staged_row.location_id
-WHERE staged_row.snapshot_id = :snapshot_id AND stock_level.quantity <> staged_row.quantity"""
+NEW_SNAPSHOT = statement("diff.new_snapshot")
+STAGE = statement("diff.stage")
+FLOOR = statement("diff.floor")
 
 
 @dataclass

@@ -15,7 +15,15 @@ from benchmarks.crowds import fill_crowd
 from benchmarks.debian_tools import Tool, find_tool
 from benchmarks.framework import Skipped, register
 from benchmarks.lanes import send_all, started_lanes
-from benchmarks.place import NOW, SETTINGS_TEXT, copied_database, filled_database, folder, open_server
+from benchmarks.place import (
+    NOW,
+    SETTINGS_TEXT,
+    copied_database,
+    filled_database,
+    folder,
+    open_server,
+    statement,
+)
 from include.db.engine import connect
 from include.local.ports import HOST
 from include.local.postgres import EmbeddedPostgres
@@ -30,8 +38,8 @@ LANES = 2
 CONNECTIONS = 8
 # About what a mail of ours has, headers and all.
 MAIL_BYTES = 5_000
-MAKE_DUE = "UPDATE variant_stock SET next_check_at = :now"
-COUNT_SENT = "SELECT count(*) FROM message WHERE state = 'sent'"
+MAKE_DUE = statement("dispatch.make_due")
+COUNT_SENT = statement("dispatch.count_sent")
 
 
 @dataclass(frozen=True)

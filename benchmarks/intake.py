@@ -18,7 +18,7 @@ from sqlalchemy import Engine, make_url, text
 
 from benchmarks.debian_tools import find_tool
 from benchmarks.framework import register
-from benchmarks.place import open_server
+from benchmarks.place import open_server, statement
 from include.db.engine import connect
 from include.db.migrate import migrate
 from include.domain.shop import Shop
@@ -51,10 +51,7 @@ done = function(summary, latency, requests)
     latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, latency.max / 1e3))
 end
 """
-INSERT = """INSERT INTO subscription
-(shop_id, variant_id, profile_id, channels, source, subscribed_at, created_at, state)
-SELECT 'bench', 'f' || nextval('bench_number'), 1, '{EMAIL}', 'bench', now(), now(), 'waiting';
-"""
+INSERT = statement("intake.insert")
 
 
 @dataclass
@@ -113,7 +110,7 @@ class Door:
         """Rows a second that pgbench commits one by one."""
         tool = find_tool("pgbench", "postgresql-contrib")
         script = self.folder / "insert.sql"
-        script.write_text(INSERT)
+        script.write_text(f"{INSERT};\n")
         url = make_url(str(self.engine.url)).set(drivername="postgresql", password=self.engine.url.password)
         before, began = self._count(), time.perf_counter()
         subprocess.run(
@@ -129,7 +126,7 @@ class Door:
 
     def _count(self) -> int:
         with self.engine.connect() as connection:
-            return int(connection.execute(text("SELECT count(*) FROM subscription")).scalar_one())
+            return int(connection.execute(text(statement("intake.count_requests"))).scalar_one())
 
     def _spent(self) -> tuple[float, float]:
         return _cpu_seconds(self.process), _cpu_seconds(self.postgres)
@@ -193,11 +190,7 @@ def _open_shop(engine: Engine) -> str:
     with engine.begin() as connection:
         register_shop(connection, shop, NOW)
         connection.execute(text("CREATE SEQUENCE bench_number CACHE 100"))
-        connection.execute(
-            text(
-                "INSERT INTO profile (shop_id, email, email_key, created_at) VALUES ('bench', 'a@b.c', 'a@b.c', now())"
-            )
-        )
+        connection.execute(text(statement("intake.known_person")))
     return create_key(engine, "bench", "public", NOW, rate_factor=10_000)
 
 

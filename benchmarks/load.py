@@ -16,25 +16,22 @@ from sqlalchemy import make_url
 from benchmarks.apart import peak_megabytes, run_apart
 from benchmarks.feeds import INTERVAL, VARIANT_COUNT, feed_file, known_catalog, pulled
 from benchmarks.framework import Skipped, register
-from benchmarks.place import NOW, SETTINGS_TEXT, copied_database, filled_database, folder, open_server, run
+from benchmarks.place import (
+    NOW,
+    SETTINGS_TEXT,
+    copied_database,
+    filled_database,
+    folder,
+    open_server,
+    run,
+    statement,
+)
 from include.db.engine import connect
 from include.local.server_place import place_binaries
 from include.settings import process_environment
 
-FORGET_SNAPSHOT = (
-    "DO $$ DECLARE latest bigint := max(snapshot_id) FROM snapshot; "
-    "BEGIN CALL drop_stage(latest); DELETE FROM snapshot WHERE snapshot_id = latest; END $$"
-)
-FLOOR_TABLE = """CREATE UNLOGGED TABLE floor_row (
-    variant_id text COLLATE "C" NOT NULL,
-    product_id text COLLATE "C",
-    title text,
-    url text,
-    image_url text,
-    price numeric,
-    quantity numeric NOT NULL,
-    collections text
-) WITH (autovacuum_enabled = off)"""
+FORGET_SNAPSHOT = statement("load.forget_snapshot")
+FLOOR_TABLE = statement("load.floor_table")
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from sqlalchemy import Engine, text
 
 from include.db.engine import connect
 from include.db.migrate import migrate, read_migrations
+from include.db.queries import read_blocks
 from include.local.postgres import EmbeddedPostgres
-from include.settings import load_settings
+from include.settings import PROJECT_HOME, load_settings
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 # fsync, synchronous_commit and full_page_writes stay on: what is measured would survive a power cut.
@@ -30,6 +31,8 @@ SETTINGS = {
     "random_page_cost": "1.1",
 }
 SETTINGS_TEXT = ", ".join(f"{name} {value}" for name, value in SETTINGS.items())
+
+_STATEMENTS = PROJECT_HOME / "sql" / "benchmarks"
 
 Fill = Callable[[Engine], None]
 
@@ -75,6 +78,12 @@ def copied_database(server: EmbeddedPostgres, template: str, name: str) -> Itera
         server.drop_database(name)
 
 
+def statement(name: str) -> str:
+    """The SQL that `sql/benchmarks/<context>.sql` calls by a name, given as <context>.<name>."""
+    context, _, block = name.partition(".")
+    return read_blocks(_STATEMENTS / f"{context}.sql")[block]
+
+
 def run(url: str, *statements: str) -> None:
     """Execute each statement in a transaction of its own, or none, as VACUUM wants it."""
     engine = connect(url)
@@ -99,5 +108,6 @@ def _fill(url: str, fill: Fill) -> None:
 def _digest(fill: Fill) -> str:
     module = inspect.getmodule(fill)
     assert module is not None
-    parts = [migration.checksum for migration in read_migrations()] + [inspect.getsource(module)]
+    statements = [file.read_text(encoding="utf-8") for file in sorted(_STATEMENTS.glob("*.sql"))]
+    parts = [migration.checksum for migration in read_migrations()] + [inspect.getsource(module), *statements]
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:8]

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from benchmarks.crowds import fill_crowd
 from benchmarks.framework import register
-from benchmarks.place import NOW, SETTINGS_TEXT, copied_database, filled_database, open_server
+from benchmarks.place import NOW, SETTINGS_TEXT, copied_database, filled_database, open_server, statement
 from include.db.engine import connect
 from include.services.release import release_due
 from include.services.rules import rules_in_force
@@ -19,8 +19,7 @@ VARIANT_COUNT = 50_000
 DUE_COUNT = 2_000
 UNITS = 2
 CUSTOMERS_PER_UNIT = 5
-MAKE_DUE = """UPDATE variant_stock SET next_check_at = :now
-WHERE variant_id IN (SELECT 'v' || 1 + n * :step + :number FROM generate_series(0, :due - 1) AS n)"""
+MAKE_DUE = statement("release.make_due")
 
 
 @dataclass

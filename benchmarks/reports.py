@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from benchmarks.crowds import SHOP, VARIANTS
 from benchmarks.framework import register
-from benchmarks.place import NOW, SETTINGS_TEXT, copied_database, filled_database, open_server
+from benchmarks.place import NOW, SETTINGS_TEXT, copied_database, filled_database, open_server, statement
 from include.db.engine import connect
 from include.domain.report_days import REPORTS
 from include.services.report_build import build_report
@@ -22,58 +22,14 @@ DAYS = 365
 PER_DAY = MESSAGES // DAYS
 REQUESTS = MESSAGES // 4
 VARIANT_COUNT = 2_000
-PEOPLE = """INSERT INTO profile (shop_id, email, email_key, created_at)
-SELECT 'bench', address, address, CAST(:now AS timestamptz) - INTERVAL '400 days'
-FROM (SELECT 'person' || n || '@example.org' AS address FROM generate_series(1, 500000) AS n) AS person"""
+PEOPLE = statement("reports.people")
 # Requests, batches, messages and orders come evenly over the year; number n of each at its place in it.
-# The first message of every second request told somebody.
-ASKED = """INSERT INTO subscription
-    (shop_id, variant_id, profile_id, channels, source, subscribed_at, created_at, state, batch_id, released_at,
-    notified_at, ended_at)
-SELECT 'bench', 'v' || 1 + n % 2000, 1 + (n + n / 2000) % 500000, '{EMAIL}', 'bench', asked_at, asked_at,
-    CASE WHEN n % 2 = 0 AND n % 20 <> 0 THEN 'notified' ELSE 'waiting' END,
-    CASE WHEN n % 2 = 0 AND n % 20 <> 0 THEN 1 END,
-    CASE WHEN n % 2 = 0 AND n % 20 <> 0 THEN told_at END,
-    CASE WHEN n % 2 = 0 AND n % 20 <> 0 THEN told_at END,
-    CASE WHEN n % 2 = 0 AND n % 20 <> 0 THEN told_at END
-FROM (
-    SELECT
-        n,
-        CAST(:since AS timestamptz) + CAST(:span AS interval) * (CAST(n AS float8) / :requests) AS asked_at,
-        CAST(:since AS timestamptz) + CAST(:span AS interval) * (CAST(n AS float8) / :count) AS told_at
-    FROM generate_series(0, :requests - 1) AS n
-) AS asked"""
-BATCHES = """INSERT INTO batch
-    (shop_id, variant_id, run_id, state, decided_at, cycle, rule_set_id, available, units, observed_at, min_inventory,
-    wait_minutes, waiting_count, in_flight_count, released_count, skipped_count)
-SELECT 'bench', 'v' || 1 + n % 2000, 'bench ' || CAST(:since AS text) || ' ' || n, 'released', moment, 1,
-    (SELECT max(rule_set_id) FROM rule_set), 9, 9, moment, 1, 60, 250, 0, 250, 0
-FROM (
-    SELECT n, CAST(:since AS timestamptz) + CAST(:span AS interval) * (CAST(n AS float8) * 250 / :count) AS moment
-    FROM generate_series(0, :count / 250 - 1) AS n
-) AS decided"""
-SENT = """INSERT INTO message
-    (shop_id, message_key, channel, purpose, profile_id, subscription_id, batch_id, variant_id, template, state, reason,
-    due_at, created_at, ended_at)
-SELECT 'bench', 'bench:' || :first + n, 'EMAIL', 'back_in_stock', 1 + n % 500000, 1 + n % :requests, 1 + n / 250,
-    'v' || 1 + n % 2000, 'back_in_stock',
-    CASE WHEN n % 20 = 0 THEN 'failed' WHEN n % 10 = 1 THEN 'skipped' ELSE 'sent' END,
-    CASE WHEN n % 20 = 0 THEN 'refused' WHEN n % 10 = 1 THEN 'out_of_stock_again' END, moment, moment, moment
-FROM (
-    SELECT n, CAST(:since AS timestamptz) + CAST(:span AS interval) * (CAST(n AS float8) / :count) AS moment
-    FROM generate_series(0, :count - 1) AS n
-) AS sent"""
-ORDERS = """INSERT INTO order_line
-    (shop_id, order_id, line_number, variant_id, profile_id, quantity, amount, currency, ordered_at, recorded_at)
-SELECT 'bench', 'o' || :first + n, 1, 'v' || 1 + n % 2000, 1 + n % 500000, 1, 49.90, 'EUR',
-    moment + INTERVAL '1 hour', moment + INTERVAL '1 hour'
-FROM (
-    SELECT n, CAST(:since AS timestamptz) + CAST(:span AS interval) * (CAST(n AS float8) / :count) AS moment
-    FROM generate_series(2, :count - 1, 20) AS n
-) AS bought"""
+ASKED = statement("reports.asked")
+BATCHES = statement("reports.batches")
+SENT = statement("reports.sent")
+ORDERS = statement("reports.orders")
 KEY = "ALTER TABLE message ADD CONSTRAINT a_key_is_a_sentence_said_once UNIQUE (shop_id, message_key)"
-INDEXES = """SELECT indexname, indexdef FROM pg_indexes
-WHERE tablename = 'message' AND indexname NOT IN (SELECT conname FROM pg_constraint)"""
+INDEXES = statement("reports.indexes")
 
 
 def year_of_messages(engine: Engine) -> None:

@@ -17,7 +17,15 @@ import requests
 
 from benchmarks.apart import peak_megabytes, run_apart
 from benchmarks.framework import register
-from benchmarks.place import NOW, SETTINGS_TEXT, copied_database, filled_database, folder, open_server
+from benchmarks.place import (
+    NOW,
+    SETTINGS_TEXT,
+    copied_database,
+    filled_database,
+    folder,
+    open_server,
+    statement,
+)
 from include.catalog.archive import Archive
 from include.catalog.base import CatalogRow, ShopConnection
 from include.catalog.registry import build_connector
@@ -194,10 +202,7 @@ def pull_and_read(place: Place) -> tuple[float, dict[str, float]]:
 
 def _forget(engine: Any, archive: Archive) -> None:
     with engine.begin() as connection:
-        connection.exec_driver_sql(
-            "DO $$ DECLARE latest bigint := max(snapshot_id) FROM snapshot; "
-            "BEGIN CALL drop_stage(latest); DELETE FROM snapshot WHERE snapshot_id = latest; END $$"
-        )
+        connection.exec_driver_sql(statement("load.forget_snapshot"))
     engine.dispose()
     archive.delete()
 

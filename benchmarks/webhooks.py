@@ -21,7 +21,7 @@ from sqlalchemy import Engine, text
 
 from benchmarks.apart import run_apart
 from benchmarks.framework import register
-from benchmarks.place import SETTINGS_TEXT, copied_database, filled_database, folder, open_server
+from benchmarks.place import SETTINGS_TEXT, copied_database, filled_database, folder, open_server, statement
 from include.db.engine import connect
 from include.local.ports import free_port
 from include.services.webhook_keys import keep_key
@@ -47,19 +47,10 @@ class Place:
 
 def a_shop_with_items(engine: Engine) -> None:
     """A shop with ITEMS variants at one location, pulled yesterday."""
-    statements = (
-        "INSERT INTO shop (shop_id, name, currency, time_zone, locale, max_stock_age, registered_at) "
-        "VALUES ('bench', 'Bench', 'EUR', 'UTC', 'en', '1 hour', now())",
-        "INSERT INTO variant (shop_id, variant_id, inventory_item_id, first_seen_at, changed_at) "
-        f"SELECT 'bench', 'v' || n, CAST(n AS text), now(), now() FROM generate_series(1, {ITEMS}) AS n",
-        "INSERT INTO stock_level (shop_id, variant_id, location_id, quantity, observed_at) "
-        f"SELECT 'bench', 'v' || n, '7', 0, now() - interval '1 day' FROM generate_series(1, {ITEMS}) AS n",
-        "INSERT INTO variant_stock (shop_id, variant_id, available, units, is_open, observed_at) "
-        f"SELECT 'bench', 'v' || n, 0, 0, false, now() - interval '1 day' FROM generate_series(1, {ITEMS}) AS n",
-    )
     with engine.begin() as connection:
-        for statement in statements:
-            connection.execute(text(statement))
+        connection.execute(text(statement("webhooks.shop")))
+        for name in ("variants", "levels", "stock"):
+            connection.execute(text(statement(f"webhooks.{name}")), {"items": ITEMS})
         keep_key(connection, "bench", SECRET, datetime.now(UTC))
 
 
@@ -99,9 +90,7 @@ def _ours(place: Place) -> tuple[float, dict[str, float]]:
     engine = connect(place.database)
     with engine.begin() as connection:
         connection.execute(text("TRUNCATE webhook_delivery, stock_report"))
-        connection.execute(
-            text("UPDATE stock_level SET quantity = 0, observed_at = now() - interval '1 day'")
-        )
+        connection.execute(text(statement("webhooks.sell_out")))
     sends, newest = _plan(random.Random(7))
     applier = multiprocessing.get_context("spawn").Process(
         target=_apply_until, args=(place.database,), daemon=True
@@ -199,10 +188,8 @@ def _apply_until(database: str) -> None:
 def _count_lost(engine: Engine, sends: list[Send], newest: dict[int, int]) -> int:
     """Deliveries that are not kept, kept twice or not applied, and items that do not have their newest stock."""
     with engine.connect() as connection:
-        kept, applied = connection.execute(
-            text("SELECT count(*), count(applied_at) FROM webhook_delivery")
-        ).one()
-        levels: Any = connection.execute(text("SELECT variant_id, quantity FROM stock_level")).all()
+        kept, applied = connection.execute(text(statement("webhooks.count_deliveries"))).one()
+        levels: Any = connection.execute(text(statement("webhooks.read_levels"))).all()
     unique = len({send[0] for send in sends})
     stock = {row.variant_id: int(row.quantity) for row in levels}
     wrong = sum(stock[f"v{item}"] != units for item, units in newest.items())

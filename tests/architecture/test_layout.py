@@ -53,9 +53,7 @@ def test_only_dags_and_orchestration_know_airflow(path: Path) -> None:
     assert not {name for name in imported_modules(path) if name.split(".")[0] == "airflow"}
 
 
-@pytest.mark.parametrize(
-    "path", [p for p in SOURCES if relative(p).startswith(("include/", "dags/"))], ids=relative
-)
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
 def test_sql_text_lives_in_sql(path: Path) -> None:
     assert [text[:80] for text in code_strings(path) if SQL_TEXT.search(text)] == []
 
