@@ -74,6 +74,9 @@ class Journey:
         found = self.api("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=100&order_by=-run_after")
         return list(found["dag_runs"])
 
+    def count_runs(self, dag_id: str) -> int:
+        return int(self.api("GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=1")["total_entries"])
+
     def counts(self) -> dict[str, Any]:
         tables = ("restock_event", "batch", "subscription", "enrolment", "message", "stock_change")
         counted = {table: self.value(f"SELECT count(*) FROM {table}") for table in tables}
@@ -92,6 +95,13 @@ def wait_for(what: str, look: Callable[[], Any], seconds: float = PATIENCE) -> A
 
 def running(journey: Journey, dag_id: str) -> bool:
     return any(run["state"] in ("queued", "running") for run in journey.runs(dag_id))
+
+
+def working(journey: Journey, dag_id: str) -> bool:
+    states = "&".join(f"state={state}" for state in ("queued", "running", "deferred"))
+    return bool(
+        journey.api("GET", f"/api/v2/dags/{dag_id}/dagRuns/~/taskInstances?{states}")["total_entries"]
+    )
 
 
 def set_variable(journey: Journey, name: str, value: str) -> None:
