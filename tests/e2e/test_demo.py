@@ -26,7 +26,7 @@ from tests.demo_oracle import Mail, Oracle, arrivals, expected_arrivals, is_repo
 
 pytestmark = pytest.mark.e2e
 
-LONGEST_DEMO_SECONDS = 420
+LONGEST_DEMO_SECONDS = 540
 LOOK_EVERY_SECONDS = 2
 
 
