@@ -81,66 +81,23 @@ ON CONFLICT (shop_id, variant_id, location_id) DO UPDATE
 DELETE FROM stock_report WHERE shop_id = :shop_id AND reported_at <= :observed_at;
 
 -- name: collect_differences
--- What the stage says otherwise than the level: changed, new, missing, or back after missing; or other facts of the
--- variant. An observation never overrides a newer one (SEMANTICS 2.2); absent rows read 0 once confirmed (2.4).
--- The stage holds this snapshot alone: a condition on it would only spoil the planner's count.
-WITH staged AS (
-    SELECT
-        variant_id,
-        location_id,
-        quantity,
-        facts_checksum
-    FROM staged_row
-),
-
-level AS (
-    SELECT
-        variant_id,
-        location_id,
-        quantity,
-        observed_at,
-        missed_count,
-        facts_checksum
-    FROM stock_level
-    WHERE shop_id = :shop_id
-)
-
+-- What the stage, which holds this snapshot alone, says otherwise than the levels (SEMANTICS 2.2, 2.4).
 INSERT INTO stock_difference (
     snapshot_id, variant_id, location_id, quantity, previous_quantity, missed_count, previous_missed_count,
     facts_checksum, has_other_stock, has_other_facts
 )
 SELECT
-    :snapshot_id,
-    coalesce(staged.variant_id, level.variant_id),
-    coalesce(staged.location_id, level.location_id),
-    CASE
-        WHEN staged.variant_id IS NOT NULL THEN staged.quantity
-        WHEN level.missed_count + 1 >= :confirm_absent THEN 0
-        ELSE level.quantity
-    END,
-    level.quantity,
-    CASE WHEN staged.variant_id IS NULL THEN least(level.missed_count + 1, 32000) ELSE 0 END,
-    coalesce(level.missed_count, 0),
-    staged.facts_checksum,
-    level.variant_id IS NULL OR (
-        level.observed_at < :observed_at
-        AND (staged.variant_id IS NULL OR staged.quantity <> level.quantity OR level.missed_count > 0)
-    ),
-    staged.variant_id IS NOT NULL AND staged.facts_checksum IS DISTINCT FROM level.facts_checksum
-FROM staged
-FULL JOIN level
-    ON level.variant_id = staged.variant_id AND level.location_id = staged.location_id
-WHERE
-    level.variant_id IS NULL
-    OR (
-        level.observed_at < :observed_at
-        AND (
-            staged.quantity <> level.quantity
-            OR (staged.variant_id IS NOT NULL AND level.missed_count > 0)
-            OR (staged.variant_id IS NULL AND CAST(:is_full AS boolean) AND level.missed_count < :confirm_absent)
-        )
-    )
-    OR (staged.variant_id IS NOT NULL AND staged.facts_checksum IS DISTINCT FROM level.facts_checksum);
+    snapshot_id,
+    variant_id,
+    location_id,
+    quantity,
+    previous_quantity,
+    missed_count,
+    previous_missed_count,
+    facts_checksum,
+    has_other_stock,
+    has_other_facts
+FROM staged_differences(:snapshot_id, :shop_id, :observed_at, :is_full, :confirm_absent);
 
 -- name: write_levels
 -- The current quantities of what differs. A known level keeps its checksum: its row may not be what names the variant.
