@@ -8,7 +8,7 @@ numbers, and its days stay due. *charts* draws the same days. *mail* queues thei
 
 Backfill (Trigger > Backfill, or `airflow backfill create --dag-id reports`) builds and writes any past days again;
 a day that did not change stays as it was. The queue and the demand know the present only and are not written for
-past days. A run started by hand reports today as far as it went. What is in the reports: docs/reports.md.
+past days. A run started by hand reports its day as far as it went. What is in the reports: docs/reports.md.
 """
 
 from datetime import UTC, datetime
