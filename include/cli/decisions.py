@@ -37,13 +37,15 @@ def why(
         raise ConfigurationError("Name one of: a request's id, --email, --profile, --variant, --batch.")
     with open_database() as engine:
         if subscription is not None:
-            found = [reasons.explain_request(engine, subscription)]
+            found = [reasons.explain_request(engine, subscription, present())]
         elif batch is not None:
             found = [reasons.explain_batch(engine, batch)]
         elif variant is not None:
-            found = [reasons.explain_variant(engine, reasons.require_shop(engine, shop), variant)]
+            found = [reasons.explain_variant(engine, reasons.require_shop(engine, shop), variant, present())]
         else:
-            found = reasons.explain_person(engine, reasons.require_shop(engine, shop), email, profile)
+            found = reasons.explain_person(
+                engine, reasons.require_shop(engine, shop), present(), email, profile
+            )
     for one in found:
         if as_json:
             typer.echo(json.dumps(dataclasses.asdict(one), indent=2, default=str))

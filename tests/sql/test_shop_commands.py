@@ -94,7 +94,7 @@ def test_a_check_prints_what_was_understood_and_stores_nothing(
 def test_a_check_of_a_feed_says_what_is_missing_and_what_a_sync_would_refuse(run, tmp_path: Path) -> None:
     feed(tmp_path, {"id": "LAMP", "stock": 4}, {"id": "VASE", "stock": "many"}, {"id": "SOFA", "stock": 0})
     told = run("shops", "check", "papers")
-    assert "2 rows, 1 unreadable; 2 variants, 1 sold out; 1 locations" in told
+    assert "2 rows, 1 unreadable; 2 variants, 1 sold out; 1 locationb" in told
     assert "fields never said:" in told and "title" in told.partition("fields never said:")[2]
     assert "unreadable, line 2: field 'stock' is 'many'" in told and "leave out 1" in told
     feed(tmp_path, {"id": "LAMP", "stock": 4}, {"id": "LAMP", "stock": 5})
