@@ -250,7 +250,7 @@ $$;
 COMMENT ON FUNCTION public.level_at(of_shop text, at_time timestamp with time zone) IS 'What was known of a shop''s stock at a moment; its cost follows what changed since.';
 
 CREATE FUNCTION public.locations_of(changed jsonb, rule_name text) RETURNS text[]
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql IMMUTABLE STRICT
     AS $$
     SELECT CASE
         WHEN jsonb_typeof(changed -> rule_name) = 'array'
@@ -364,6 +364,90 @@ COMMENT ON FUNCTION public.spreadsheet_time(moment timestamp with time zone) IS 
 CREATE FUNCTION public.stage_name(snapshot bigint) RETURNS text
     LANGUAGE sql IMMUTABLE
     AS $$ SELECT 'staged_row_' || snapshot $$;
+
+CREATE UNLOGGED TABLE public.stock_difference (
+    snapshot_id bigint NOT NULL,
+    variant_id text NOT NULL COLLATE pg_catalog."C",
+    location_id text NOT NULL COLLATE pg_catalog."C",
+    quantity numeric NOT NULL,
+    previous_quantity numeric,
+    missed_count smallint NOT NULL,
+    previous_missed_count smallint DEFAULT 0 NOT NULL,
+    facts_checksum bigint,
+    has_other_stock boolean NOT NULL,
+    has_other_facts boolean NOT NULL
+);
+ALTER TABLE ONLY public.stock_difference ALTER COLUMN snapshot_id SET STATISTICS 0;
+ALTER TABLE ONLY public.stock_difference ALTER COLUMN variant_id SET STATISTICS 0;
+ALTER TABLE ONLY public.stock_difference ALTER COLUMN location_id SET STATISTICS 0;
+ALTER TABLE ONLY public.stock_difference ALTER COLUMN has_other_stock SET STATISTICS 0;
+ALTER TABLE ONLY public.stock_difference ALTER COLUMN has_other_facts SET STATISTICS 0;
+
+COMMENT ON TABLE public.stock_difference IS 'Work table of one detect: what differs from the level. Empty outside its transaction.';
+
+CREATE FUNCTION public.staged_differences(snapshot bigint, of_shop text, seen_at timestamp with time zone, is_full boolean, confirm_absent integer) RETURNS SETOF public.stock_difference
+    LANGUAGE plpgsql STABLE ROWS 10000
+    SET parallel_tuple_cost TO '0'
+    AS $$
+BEGIN
+    RETURN QUERY
+    WITH staged AS (
+        SELECT
+            staged_row.variant_id,
+            staged_row.location_id,
+            staged_row.quantity,
+            staged_row.facts_checksum
+        FROM staged_row
+    ),
+
+    level AS (
+        SELECT
+            stock_level.variant_id,
+            stock_level.location_id,
+            stock_level.quantity,
+            stock_level.observed_at,
+            stock_level.missed_count,
+            stock_level.facts_checksum
+        FROM stock_level
+        WHERE stock_level.shop_id = of_shop
+    )
+
+    SELECT
+        snapshot,
+        coalesce(staged.variant_id, level.variant_id),
+        coalesce(staged.location_id, level.location_id),
+        CASE
+            WHEN staged.variant_id IS NOT NULL THEN staged.quantity
+            WHEN level.missed_count + 1 >= confirm_absent THEN 0
+            ELSE level.quantity
+        END,
+        level.quantity,
+        CAST(CASE WHEN staged.variant_id IS NULL THEN least(level.missed_count + 1, 32000) ELSE 0 END AS smallint),
+        coalesce(level.missed_count, CAST(0 AS smallint)),
+        staged.facts_checksum,
+        level.variant_id IS NULL OR (
+            level.observed_at < seen_at
+            AND (staged.variant_id IS NULL OR staged.quantity <> level.quantity OR level.missed_count > 0)
+        ),
+        staged.variant_id IS NOT NULL AND staged.facts_checksum IS DISTINCT FROM level.facts_checksum
+    FROM staged
+    FULL JOIN level
+        ON level.variant_id = staged.variant_id AND level.location_id = staged.location_id
+    WHERE
+        level.variant_id IS NULL
+        OR (
+            level.observed_at < seen_at
+            AND (
+                staged.quantity <> level.quantity
+                OR (staged.variant_id IS NOT NULL AND level.missed_count > 0)
+                OR (staged.variant_id IS NULL AND is_full AND level.missed_count < confirm_absent)
+            )
+        )
+        OR (staged.variant_id IS NOT NULL AND staged.facts_checksum IS DISTINCT FROM level.facts_checksum);
+END $$;
+
+COMMENT ON FUNCTION public.staged_differences(snapshot bigint, of_shop text, seen_at timestamp with time zone, is_full boolean, confirm_absent integer) IS 'What the stage says otherwise than the level: changed, new, missing, or back after missing; or other facts of the
+variant. An observation never overrides a newer one (SEMANTICS 2.2); absent rows read 0 once confirmed (2.4).';
 
 CREATE FUNCTION public.take_if_it_fits(taken bigint, size bigint, room bigint) RETURNS bigint
     LANGUAGE sql IMMUTABLE
@@ -1159,6 +1243,10 @@ CREATE UNLOGGED TABLE public.release_choice (
     verdict text NOT NULL,
     reason text
 );
+ALTER TABLE ONLY public.release_choice ALTER COLUMN shop_id SET STATISTICS 0;
+ALTER TABLE ONLY public.release_choice ALTER COLUMN variant_id SET STATISTICS 0;
+ALTER TABLE ONLY public.release_choice ALTER COLUMN subscription_id SET STATISTICS 0;
+ALTER TABLE ONLY public.release_choice ALTER COLUMN verdict SET STATISTICS 0;
 
 COMMENT ON TABLE public.release_choice IS 'Work table of one release: who is released, skipped or passed over. Emptied before each.';
 
@@ -1194,6 +1282,8 @@ CREATE UNLOGGED TABLE public.release_decision (
     is_proposed boolean DEFAULT false NOT NULL,
     batch_id bigint
 );
+ALTER TABLE ONLY public.release_decision ALTER COLUMN shop_id SET STATISTICS 0;
+ALTER TABLE ONLY public.release_decision ALTER COLUMN variant_id SET STATISTICS 0;
 
 COMMENT ON TABLE public.release_decision IS 'Work table of one release: a row per variant it looks at. Emptied before each.';
 
@@ -1879,21 +1969,6 @@ CREATE TABLE public.stock_change (
 
 COMMENT ON TABLE public.stock_change IS 'History: a row where a quantity differed from the observation before it.';
 
-CREATE UNLOGGED TABLE public.stock_difference (
-    snapshot_id bigint NOT NULL,
-    variant_id text NOT NULL COLLATE pg_catalog."C",
-    location_id text NOT NULL COLLATE pg_catalog."C",
-    quantity numeric NOT NULL,
-    previous_quantity numeric,
-    missed_count smallint NOT NULL,
-    previous_missed_count smallint DEFAULT 0 NOT NULL,
-    facts_checksum bigint,
-    has_other_stock boolean NOT NULL,
-    has_other_facts boolean NOT NULL
-);
-
-COMMENT ON TABLE public.stock_difference IS 'Work table of one detect: what differs from the level. Empty outside its transaction.';
-
 CREATE TABLE public.stock_drift (
     shop_id text NOT NULL COLLATE pg_catalog."C",
     snapshot_id bigint NOT NULL,
@@ -1960,6 +2035,8 @@ CREATE UNLOGGED TABLE public.touched_variant (
     snapshot_id bigint NOT NULL,
     variant_id text NOT NULL COLLATE pg_catalog."C"
 );
+ALTER TABLE ONLY public.touched_variant ALTER COLUMN snapshot_id SET STATISTICS 0;
+ALTER TABLE ONLY public.touched_variant ALTER COLUMN variant_id SET STATISTICS 0;
 
 COMMENT ON TABLE public.touched_variant IS 'Work table of one detect: variants to judge again. Empty outside its transaction.';
 

@@ -101,9 +101,9 @@ def connection(engine_of_session: Engine) -> Iterator[Connection]:
         connection.rollback()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_world(
-    postgres_server: EmbeddedPostgres, migrated_template: str, tmp_path: Path
+    postgres_server: EmbeddedPostgres, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], AbstractContextManager[World]]:
     """A world with a database of its own, each time it is called."""
 
@@ -113,7 +113,7 @@ def new_world(
         postgres_server.create_database(name, template=migrated_template)
         engine = connect(postgres_server.url(name))
         try:
-            yield World(engine, tmp_path / name)
+            yield World(engine, tmp_path_factory.mktemp(name))
         finally:
             engine.dispose()
             postgres_server.drop_database(name)

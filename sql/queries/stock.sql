@@ -81,66 +81,23 @@ ON CONFLICT (shop_id, variant_id, location_id) DO UPDATE
 DELETE FROM stock_report WHERE shop_id = :shop_id AND reported_at <= :observed_at;
 
 -- name: collect_differences
--- What the stage says otherwise than the level: changed, new, missing, or back after missing; or other facts of the
--- variant. An observation never overrides a newer one (SEMANTICS 2.2); absent rows read 0 once confirmed (2.4).
--- The stage holds this snapshot alone: a condition on it would only spoil the planner's count.
-WITH staged AS (
-    SELECT
-        variant_id,
-        location_id,
-        quantity,
-        facts_checksum
-    FROM staged_row
-),
-
-level AS (
-    SELECT
-        variant_id,
-        location_id,
-        quantity,
-        observed_at,
-        missed_count,
-        facts_checksum
-    FROM stock_level
-    WHERE shop_id = :shop_id
-)
-
+-- What the stage, which holds this snapshot alone, says otherwise than the levels (SEMANTICS 2.2, 2.4).
 INSERT INTO stock_difference (
     snapshot_id, variant_id, location_id, quantity, previous_quantity, missed_count, previous_missed_count,
     facts_checksum, has_other_stock, has_other_facts
 )
 SELECT
-    :snapshot_id,
-    coalesce(staged.variant_id, level.variant_id),
-    coalesce(staged.location_id, level.location_id),
-    CASE
-        WHEN staged.variant_id IS NOT NULL THEN staged.quantity
-        WHEN level.missed_count + 1 >= :confirm_absent THEN 0
-        ELSE level.quantity
-    END,
-    level.quantity,
-    CASE WHEN staged.variant_id IS NULL THEN least(level.missed_count + 1, 32000) ELSE 0 END,
-    coalesce(level.missed_count, 0),
-    staged.facts_checksum,
-    level.variant_id IS NULL OR (
-        level.observed_at < :observed_at
-        AND (staged.variant_id IS NULL OR staged.quantity <> level.quantity OR level.missed_count > 0)
-    ),
-    staged.variant_id IS NOT NULL AND staged.facts_checksum IS DISTINCT FROM level.facts_checksum
-FROM staged
-FULL JOIN level
-    ON level.variant_id = staged.variant_id AND level.location_id = staged.location_id
-WHERE
-    level.variant_id IS NULL
-    OR (
-        level.observed_at < :observed_at
-        AND (
-            staged.quantity <> level.quantity
-            OR (staged.variant_id IS NOT NULL AND level.missed_count > 0)
-            OR (staged.variant_id IS NULL AND CAST(:is_full AS boolean) AND level.missed_count < :confirm_absent)
-        )
-    )
-    OR (staged.variant_id IS NOT NULL AND staged.facts_checksum IS DISTINCT FROM level.facts_checksum);
+    snapshot_id,
+    variant_id,
+    location_id,
+    quantity,
+    previous_quantity,
+    missed_count,
+    previous_missed_count,
+    facts_checksum,
+    has_other_stock,
+    has_other_facts
+FROM staged_differences(:snapshot_id, :shop_id, :observed_at, :is_full, :confirm_absent);
 
 -- name: write_levels
 -- The current quantities of what differs. A known level keeps its checksum: its row may not be what names the variant.
@@ -424,38 +381,6 @@ ruled AS (
     ) AS own ON true
 ),
 
-observed AS (
-    SELECT
-        ruled.variant_id,
-        coalesce(sum(level.quantity) FILTER (WHERE place.counts), 0) AS available,
-        coalesce(bool_or(level.missed_count BETWEEN 1 AND :confirm_absent - 1) FILTER (WHERE place.counts), false)
-            AS is_absent
-    FROM ruled
-    JOIN stock_level AS level
-        ON level.shop_id = :shop_id AND level.variant_id = ruled.variant_id
-    CROSS JOIN LATERAL (
-        SELECT is_counted(level.location_id, ruled.included_locations, ruled.excluded_locations) AS counts
-    ) AS place
-    WHERE NOT CAST(:of_bundles AS boolean)
-    GROUP BY ruled.variant_id
-    UNION ALL
-    SELECT
-        ruled.variant_id,
-        coalesce(min(
-            floor(greatest(coalesce(part.available, 0), 0) / bundle_component.units_per_bundle)
-        ) FILTER (WHERE coalesce(component.is_tracked, true)), 0),
-        coalesce(bool_or(part.is_absent), false)
-    FROM ruled
-    JOIN bundle_component
-        ON bundle_component.shop_id = :shop_id AND bundle_component.bundle_variant_id = ruled.variant_id
-    LEFT JOIN variant AS component
-        ON component.shop_id = :shop_id AND component.variant_id = bundle_component.component_variant_id
-    LEFT JOIN variant_stock AS part
-        ON part.shop_id = :shop_id AND part.variant_id = bundle_component.component_variant_id
-    WHERE CAST(:of_bundles AS boolean)
-    GROUP BY ruled.variant_id
-),
-
 known_shop AS (
     SELECT EXISTS (
         SELECT 1
@@ -464,9 +389,11 @@ known_shop AS (
     ) AS has_earlier
 ),
 
+-- Counted variant by variant: joined as a whole, a planner that takes ten thousand touched variants for one compares
+-- each with each.
 counted AS (
     SELECT
-        observed.variant_id,
+        ruled.variant_id,
         observed.available,
         observed.is_absent,
         announceable_units(
@@ -476,8 +403,39 @@ counted AS (
         ruled.min_restock,
         ruled.confirm_pulls,
         ruled.min_out_seconds
-    FROM observed
-    JOIN ruled ON ruled.variant_id = observed.variant_id
+    FROM ruled
+    CROSS JOIN LATERAL (
+        SELECT
+            coalesce(sum(level.quantity) FILTER (WHERE place.counts), 0) AS available,
+            coalesce(
+                bool_or(level.missed_count BETWEEN 1 AND :confirm_absent - 1) FILTER (WHERE place.counts), false
+            ) AS is_absent
+        FROM stock_level AS level
+        CROSS JOIN LATERAL (
+            SELECT is_counted(level.location_id, ruled.included_locations, ruled.excluded_locations) AS counts
+        ) AS place
+        WHERE
+            NOT CAST(:of_bundles AS boolean)
+            AND level.shop_id = :shop_id
+            AND level.variant_id = ruled.variant_id
+        HAVING count(*) > 0
+        UNION ALL
+        SELECT
+            coalesce(min(
+                floor(greatest(coalesce(part.available, 0), 0) / bundle_component.units_per_bundle)
+            ) FILTER (WHERE coalesce(component.is_tracked, true)), 0),
+            coalesce(bool_or(part.is_absent), false)
+        FROM bundle_component
+        LEFT JOIN variant AS component
+            ON component.shop_id = :shop_id AND component.variant_id = bundle_component.component_variant_id
+        LEFT JOIN variant_stock AS part
+            ON part.shop_id = :shop_id AND part.variant_id = bundle_component.component_variant_id
+        WHERE
+            CAST(:of_bundles AS boolean)
+            AND bundle_component.shop_id = :shop_id
+            AND bundle_component.bundle_variant_id = ruled.variant_id
+        HAVING count(*) > 0
+    ) AS observed
 ),
 
 compared AS (

@@ -35,7 +35,8 @@ from include.services.events import Person, know_people
 
 PAGE, LARGEST_PAGE = 20, 100
 MOST_BYTES = 100_000
-SORTS = ("created", "-created", "id", "-id")
+# A profile is shown as last updated when it was created, and numbered in that order.
+SORTS = ("created", "-created", "id", "-id", "updated", "-updated")
 PROFILE_FIELDS = (
     *("email", "phone_number", "external_id", "first_name", "last_name", "organization", "locale", "title"),
     *("image", "created", "updated", "last_event_date", "location", "properties"),
