@@ -1,3 +1,19 @@
+CREATE FUNCTION public.analyze_if_unknown(table_name text, condition text, row_count bigint) RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    plan jsonb;
+BEGIN
+    EXECUTE format('EXPLAIN (FORMAT JSON) SELECT FROM %I WHERE %s', table_name, condition) INTO plan;
+    IF CAST(plan #>> '{0,Plan,Plan Rows}' AS numeric) >= row_count / 10.0 THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('ANALYZE (SKIP_LOCKED) %I', table_name);
+    RETURN true;
+END $$;
+
+COMMENT ON FUNCTION public.analyze_if_unknown(table_name text, condition text, row_count bigint) IS 'Analyzes a table of which many rows were made to meet a condition, if the planner expects far fewer; whether it did.';
+
 CREATE PROCEDURE public.analyze_stage(IN snapshot bigint)
     LANGUAGE plpgsql
     AS $$
@@ -1243,10 +1259,6 @@ CREATE UNLOGGED TABLE public.release_choice (
     verdict text NOT NULL,
     reason text
 );
-ALTER TABLE ONLY public.release_choice ALTER COLUMN shop_id SET STATISTICS 0;
-ALTER TABLE ONLY public.release_choice ALTER COLUMN variant_id SET STATISTICS 0;
-ALTER TABLE ONLY public.release_choice ALTER COLUMN subscription_id SET STATISTICS 0;
-ALTER TABLE ONLY public.release_choice ALTER COLUMN verdict SET STATISTICS 0;
 
 COMMENT ON TABLE public.release_choice IS 'Work table of one release: who is released, skipped or passed over. Emptied before each.';
 
@@ -1282,8 +1294,6 @@ CREATE UNLOGGED TABLE public.release_decision (
     is_proposed boolean DEFAULT false NOT NULL,
     batch_id bigint
 );
-ALTER TABLE ONLY public.release_decision ALTER COLUMN shop_id SET STATISTICS 0;
-ALTER TABLE ONLY public.release_decision ALTER COLUMN variant_id SET STATISTICS 0;
 
 COMMENT ON TABLE public.release_decision IS 'Work table of one release: a row per variant it looks at. Emptied before each.';
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Connection, Row
 
 from include.db.queries import run_query
+from include.db.statistics import introduce_shop
 from include.domain.wake import DISPATCH, RELEASE
 from include.services.due import wake
 from include.services.openings import Rulebook
@@ -29,8 +30,10 @@ def write_changes(
         is_full=is_full,
         confirm_absent=rulebook.rules.confirm_absent,
     )
-    run_query(connection, "stock.write_levels", **observed)
-    run_query(connection, "stock.refresh_catalog", **observed)
+    levels = run_query(connection, "stock.write_levels", **observed).rowcount
+    introduce_shop(connection, "stock_level", shop_id, levels)
+    variants = run_query(connection, "stock.refresh_catalog", **observed).rowcount
+    introduce_shop(connection, "variant", shop_id, variants)
     changed = run_query(connection, "stock.append_changes", **observed).rowcount
     run_query(connection, "stock.append_presence", **observed)
     run_query(connection, "stock.touch_variants", snapshot_id=snapshot.snapshot_id)

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
+from include.db.statistics import introduce
 from include.domain.delivery import priority_of
 from include.domain.flow import BackInStockDelay, BaseMessage, Flow
 from include.domain.wake import DISPATCH, RELEASE, flow_target
@@ -59,6 +60,7 @@ def move_step(engine: Engine, flow_name: str, step_id: str, now: datetime) -> di
             priority=priority_of(step.purpose),
             now=now,
         ).one()
+        introduce(connection, "queued", moved.message_count)
         settle_requests(connection, moved.passed_shop_ids, moved.passed_ids, now)
         if moved.moved_count:
             wake(connection, DISPATCH)

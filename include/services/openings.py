@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from include.db.queries import run_query
+from include.db.statistics import introduce_shop
 from include.domain.rules import RuleSet
 from include.services.product_requests import follow_openings
 
@@ -112,6 +113,7 @@ def _judge(
         confirm_absent=rules.confirm_absent,
         **rulebook.minimum | rulebook.counting,
     ).one()
+    introduce_shop(connection, "variant_stock", shop_id, row.judged_count)
     return Openings(row.opened_count, row.closed_count, row.event_count, row.held_count)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
+from include.db.statistics import introduce, introduce_release
 from include.domain.flow import BACK_IN_STOCK_METRIC
 from include.domain.rules import RuleSet, parse_rule_set
 from include.domain.variant_rules import VariantRules
@@ -100,6 +101,7 @@ def carry_out(connection: Connection, given: Look) -> dict[str, int]:
     """Make what the work tables say so: batches, releases, skips, and when to look again."""
     named = {"run_id": given.run_id, "now": given.now}
     counts = _summarize(connection)
+    introduce_release(connection, counts["released"] + counts["skipped"])
     if counts["batches"] or counts["proposals"]:
         run_query(
             connection,
@@ -138,6 +140,7 @@ def _choose(connection: Connection, telling: list[str], now: datetime) -> None:
 def _release(connection: Connection, planned: int, named: dict[str, Any]) -> int:
     released = run_query(connection, "release.release_people", metric=BACK_IN_STOCK_METRIC, now=named["now"])
     count = int(released.scalar_one())
+    introduce(connection, "released", count)
     if count != planned:
         run_query(connection, "release.correct_counts", run_id=named["run_id"])
     return count

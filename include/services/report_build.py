@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import parameter_names, query_names, run_query
+from include.db.statistics import introduce_shop
 from include.domain.report_days import as_runs
 from include.errors import DataCheckFailed
 from include.reports.definition import Report, find_report
@@ -66,10 +67,12 @@ def _build_days(connection: Connection, report: Report, shop: ReportShop) -> dic
     for first_on, last_on in as_runs(due):
         given = span_parameters(connection, shop, first_on, last_on)
         run_block(connection, f"{report.name}.delete_days", given)
-        rows += run_block(connection, f"{report.name}.build_days", given).rowcount
+        built = run_block(connection, f"{report.name}.build_days", given).rowcount
+        introduce_shop(connection, f"report_{report.name}", shop.shop_id, built)
         if f"{report.name}.carry_on" in query_names():
             run_block(connection, f"{report.name}.carry_on", given)
         _check(connection, report, "check_days", given)
+        rows += built
     return {"days": len(due), "rows": rows}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
+from include.db.statistics import introduce_shop
 from include.domain.request import InStockRequest, Request
 from include.domain.wake import DISPATCH, RELEASE
 from include.errors import NotFound
@@ -52,6 +53,7 @@ def take_requests(
         return Taken()
     terms = Terms(source, in_stock, needs_confirmation)
     people = find_people(connection, shop_id, requests, now)
+    introduce_shop(connection, "profile", shop_id, len(people))
     asked = list(zip(people, requests, strict=True))
     rows = _insert_for_variants(connection, shop_id, asked, terms, now)
     rows += _insert_for_products(connection, shop_id, asked, terms, now)
@@ -60,6 +62,7 @@ def take_requests(
     new, merged, refused = (
         sum(getattr(row, f"{name}_count") for row in rows) for name in ("new", "merged", "refused")
     )
+    introduce_shop(connection, "subscription", shop_id, new)
     return Taken(new, merged, len(requests) - new - merged - refused, refused)
 
 

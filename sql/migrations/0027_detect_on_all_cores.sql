@@ -81,14 +81,6 @@ ALTER TABLE stock_difference
     ALTER COLUMN location_id SET STATISTICS 0,
     ALTER COLUMN has_other_stock SET STATISTICS 0,
     ALTER COLUMN has_other_facts SET STATISTICS 0;
-ALTER TABLE release_decision
-    ALTER COLUMN shop_id SET STATISTICS 0,
-    ALTER COLUMN variant_id SET STATISTICS 0;
-ALTER TABLE release_choice
-    ALTER COLUMN shop_id SET STATISTICS 0,
-    ALTER COLUMN variant_id SET STATISTICS 0,
-    ALTER COLUMN subscription_id SET STATISTICS 0,
-    ALTER COLUMN verdict SET STATISTICS 0;
 
 -- A type that is set anew, even the same, forgets what was seen before.
 ALTER TABLE stock_difference
@@ -100,11 +92,3 @@ ALTER TABLE stock_difference
 ALTER TABLE touched_variant
     ALTER COLUMN snapshot_id TYPE bigint,
     ALTER COLUMN variant_id TYPE text COLLATE "C";
-ALTER TABLE release_decision
-    ALTER COLUMN shop_id TYPE text COLLATE "C",
-    ALTER COLUMN variant_id TYPE text COLLATE "C";
-ALTER TABLE release_choice
-    ALTER COLUMN shop_id TYPE text COLLATE "C",
-    ALTER COLUMN variant_id TYPE text COLLATE "C",
-    ALTER COLUMN subscription_id TYPE bigint,
-    ALTER COLUMN verdict TYPE text;

@@ -573,6 +573,7 @@ events AS (
 )
 
 SELECT
+    count(*) AS judged_count,
     count(*) FILTER (WHERE is_open AND NOT was_open AND NOT is_first_sight) AS opened_count,
     count(*) FILTER (WHERE was_open AND NOT is_open) AS closed_count,
     count(*) FILTER (WHERE guard_reason IS NOT NULL) AS held_count,
