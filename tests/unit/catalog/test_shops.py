@@ -143,6 +143,11 @@ def test_a_good_shop_is_found_beside_bad_ones(shops_file):
         read.find("nobody")
 
 
+def test_who_misses_a_shop_sees_what_may_hide_it(shops_file):
+    with pytest.raises(NotFound, match=r"It has: none\. A problem may hide it:\n.*\n  line 1: ."):
+        read_shops_file(shops_file("shop:\n  - id: lamps\n")).find("lamps")
+
+
 def test_of_two_shops_with_one_id_neither_is_pulled(shops_file):
     read = read_shops_file(shops_file("shops:\n" + GOOD.partition("shops:\n")[2] * 2))
     assert read.shops == ()
