@@ -44,7 +44,7 @@ def test_a_subscription_from_its_beginning_to_its_end(here: World) -> None:
     assert "A test of 'morning' for" in said("test morning --shop demo")
     assert "1 on their way, test" in said("runs morning --shop demo")
     assert "is paused until" in said("pause morning --shop demo")
-    assert "recipients, paused" in said("subscriptions")
+    assert "recipient, paused" in said("subscriptions")
     assert "goes on" in said("resume morning --shop demo")
     assert "is deleted" in said("unsubscribe morning --shop demo")
     assert "No report is mailed" in said("subscriptions")
