@@ -8,7 +8,7 @@ numbers, and its days stay due. *charts* draws the same days. *mail* queues thei
 
 Backfill (Trigger > Backfill, or `airflow backfill create --dag-id reports`) builds and writes any past days again;
 a day that did not change stays as it was. The queue and the demand know the present only and are not written for
-past days. A run started by hand reports today as far as it went. What is in the reports: docs/reports.md.
+past days. A run started by hand reports its day as far as it went. What is in the reports: docs/reports.md.
 """
 
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ def plan() -> dict[str, int]:
 
     now = datetime.now(UTC)
     with open_database() as engine:
-        due = plan_interval(engine, now, *run_span(now), is_full_rebuild())
+        due = plan_interval(engine, now, *run_span(), is_full_rebuild())
         return {"days": due, "files_removed": remove_old_exports(engine, artefact_root(), now)}
 
 
@@ -44,7 +44,7 @@ def report(name: str, *, outlet_events: Any) -> dict[str, int]:
     with open_database() as engine:
         built = build_report(engine, name, now)
         outlet_events[REPORT_TABLES].add(report_asset(name))
-        exported = export_interval(engine, name, *run_span(now), artefact_root(), now, export_options())
+        exported = export_interval(engine, name, *run_span(), artefact_root(), now, export_options())
     return built | exported
 
 

@@ -23,7 +23,7 @@ from include.messaging.senders.base import Envelope, Outcome
 from include.services import catalog, flows, release, rules
 from include.services.dispatch import Lane, dispatch_lane
 from include.services.links import sign_token
-from include.services.outbox import read_delivery, set_delivery
+from include.services.outbox import claim, read_delivery, set_delivery
 from include.services.requests import Taken, take_requests
 from include.services.shops import register_shop
 
@@ -280,6 +280,9 @@ class World:
 
     def token(self, purpose: Any, target_id: int) -> str:
         return sign_token(read_delivery(self.engine).link_secret, purpose, self.shop.id, target_id)
+
+    def claim(self, lane: str, size: int) -> list[int]:
+        return [key.message_id for key in claim(self.engine, "EMAIL", lane, size, self.now, {})]
 
     def tell(self) -> list[str]:
         before = len(self.mail.envelopes)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from hypothesis import settings
 from sqlalchemy import Connection, Engine
@@ -66,12 +67,29 @@ def migrated_template(postgres_server: EmbeddedPostgres) -> str:
     return "restock_template"
 
 
+@pytest.fixture(scope="session")
+def new_database(
+    postgres_server: EmbeddedPostgres, migrated_template: str
+) -> Iterator[Callable[[], AbstractContextManager[str]]]:
+    """The URL of a migrated database, each time it is called; thousands of them share one connection."""
+    with psycopg.connect(postgres_server.url("postgres", "postgresql"), autocommit=True) as maintenance:
+
+        @contextmanager
+        def build() -> Iterator[str]:
+            name = f"restock_{next(_numbers)}"
+            maintenance.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+            try:
+                yield postgres_server.url(name)
+            finally:
+                maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+        yield build
+
+
 @pytest.fixture
-def database_url(postgres_server: EmbeddedPostgres, migrated_template: str) -> Iterator[str]:
-    name = f"restock_{next(_numbers)}"
-    postgres_server.create_database(name, template=migrated_template)
-    yield postgres_server.url(name)
-    postgres_server.drop_database(name)
+def database_url(new_database: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    with new_database() as url:
+        yield url
 
 
 @pytest.fixture
@@ -103,19 +121,17 @@ def connection(engine_of_session: Engine) -> Iterator[Connection]:
 
 @pytest.fixture(scope="session")
 def new_world(
-    postgres_server: EmbeddedPostgres, migrated_template: str, tmp_path_factory: pytest.TempPathFactory
+    new_database: Callable[[], AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], AbstractContextManager[World]]:
     """A world with a database of its own, each time it is called."""
 
     @contextmanager
     def build() -> Iterator[World]:
-        name = f"restock_{next(_numbers)}"
-        postgres_server.create_database(name, template=migrated_template)
-        engine = connect(postgres_server.url(name))
-        try:
-            yield World(engine, tmp_path_factory.mktemp(name))
-        finally:
-            engine.dispose()
-            postgres_server.drop_database(name)
+        with new_database() as url:
+            engine = connect(url)
+            try:
+                yield World(engine, tmp_path_factory.mktemp("world"))
+            finally:
+                engine.dispose()
 
     return build

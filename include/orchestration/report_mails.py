@@ -44,7 +44,7 @@ def mail_what_was_missed() -> dict[str, int]:
 
     settings, now = load_settings(), datetime.now(UTC)
     with open_database() as engine:
-        return mail_missed(engine, mail_store(settings, artefact_root()), *run_span(now), now)
+        return mail_missed(engine, mail_store(settings, artefact_root()), *run_span(), now)
 
 
 def draw_charts() -> dict[str, int]:
@@ -53,7 +53,7 @@ def draw_charts() -> dict[str, int]:
 
     now = datetime.now(UTC)
     with open_database() as engine:
-        return write_charts_of_interval(engine, *run_span(now), artefact_root(), now)
+        return write_charts_of_interval(engine, *run_span(), artefact_root(), now)
 
 
 def _read_variable() -> str:

@@ -21,12 +21,15 @@ PARAMS = {
 }
 
 
-def run_span(now: datetime) -> tuple[datetime, datetime]:
-    """The data interval of a scheduled or backfilled run; for one started by hand what ends within a day: today."""
+def run_span() -> tuple[datetime, datetime]:
+    """The data interval of a scheduled or backfilled run; for one started by hand the day on which it was started.
+
+    Its tasks answer for one day also where midnight passes between them, or somebody clears them on a later one.
+    """
     run = get_current_context()["dag_run"]
     if run.run_type in INTERVAL_RUNS and run.data_interval_start and run.data_interval_end:
         return run.data_interval_start, run.data_interval_end
-    return now, now + DAY
+    return run.run_after, run.run_after + DAY
 
 
 def is_full_rebuild() -> bool:

@@ -23,7 +23,7 @@ from include.services.journal import Journal
 from include.services.lane import Lane
 from include.services.marker import Marker
 from include.services.marks import Key
-from include.services.outbox import LEASE, Parcel, claim_keys, find_delivery, read_delivery
+from include.services.outbox import LEASE, Parcel, claim, find_delivery, read_delivery
 from include.services.outgoing import Outlet
 from include.services.rate_limits import Room, find_room, take_tokens
 from include.services.recovery import recover_journals
@@ -141,7 +141,7 @@ class _Run:
     def _claim(self, room: Room, now: datetime) -> list[Key]:
         if room.claim_size < 1:
             return []
-        return claim_keys(
+        return claim(
             self._lane.engine, self._lane.channel, self._lane.name, room.claim_size, now, room.parked
         )
 

@@ -118,24 +118,12 @@ def settle_doubts(connection: Connection, lane: str, keys: Sequence[Key], now: d
 
 
 def claim(
-    engine: Engine,
-    channel: str,
-    lane: str,
-    size: int,
-    now: datetime,
-    rooms: Mapping[str, int] | None = None,
-) -> list[int]:
+    engine: Engine, channel: str, lane: str, size: int, now: datetime, rooms: Mapping[str, int]
+) -> list[Key]:
     """Take messages under a lease, committed before anything is sent.
 
     `rooms` says how many parked messages of each limited domain may be taken.
     """
-    return [key.message_id for key in claim_keys(engine, channel, lane, size, now, rooms or {})]
-
-
-def claim_keys(
-    engine: Engine, channel: str, lane: str, size: int, now: datetime, rooms: Mapping[str, int]
-) -> list[Key]:
-    """See `claim`."""
     with engine.begin() as connection:
         run_query(connection, "outbox.lock_claims", channel=channel)
         requeue_expired(connection, now)

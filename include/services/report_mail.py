@@ -165,13 +165,7 @@ def _mail(engine: Engine, store: Store, row: Row[Any], period: Period, now: date
     with engine.begin() as connection:
         figures = read_figures(connection, row.report, row.shop_id, period)
         recipients = _recipients(connection, row, now)
-        reason = (
-            "no_recipient"
-            if not recipients
-            else None
-            if why == "test"
-            else _why_not(row, figures, file.row_count)
-        )
+        reason = _why_not(row, why, recipients, figures, file.row_count)
         is_late = why == "due" and _schedule(row).is_late(period, now)
         run_id = run_query(
             connection,
@@ -216,7 +210,13 @@ def _export(engine: Engine, store: Store, row: Row[Any], period: Period, now: da
         return _File(written.file, written.row_count, stream.read(), None)
 
 
-def _why_not(row: Row[Any], figures: Sequence[Figure], row_count: int) -> str | None:
+def _why_not(
+    row: Row[Any], why: Why, recipients: Sequence[int], figures: Sequence[Figure], row_count: int
+) -> str | None:
+    if not recipients:
+        return "no_recipient"
+    if why == "test":
+        return None
     if row.skips_empty and row_count == 0:
         return "empty"
     values = {figure.name: figure.value for figure in figures}

@@ -12,7 +12,7 @@ from include.domain.request import InStockRequest, Request
 from include.domain.wake import DISPATCH, RELEASE
 from include.errors import NotFound
 from include.services.due import wake
-from include.services.links import read_token, sign_token
+from include.services.links import read_token
 from include.services.people import find_people
 from include.services.product_requests import place, place_beside
 from include.services.request_list import find_request
@@ -121,11 +121,6 @@ def keep_by_token(engine: Engine, token: str, now: datetime) -> bool:
             connection, "request_age.keep", shop_id=shop_id, subscription_id=subscription_id, now=now
         )
         return kept.one_or_none() is not None
-
-
-def sign_unsubscribe(link_secret: str, shop_id: str, profile_id: int) -> str:
-    """The token that stands in a message's unsubscribe link."""
-    return sign_token(link_secret, "unsubscribe", shop_id, profile_id)
 
 
 def unsubscribe(engine: Engine, token: str, now: datetime) -> bool:

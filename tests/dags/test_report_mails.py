@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Engine, text
@@ -40,10 +42,17 @@ def value(engine: Engine, statement: str) -> object:
 
 
 def test_a_scheduled_report_arrives_once_with_picture_and_file(
-    installation: Installation, engine: Engine, run_dag: Run, mailbox: ScriptedSmtpServer
+    installation: Installation,
+    engine: Engine,
+    run_dag: Run,
+    mailbox: ScriptedSmtpServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from airflow.models.variable import Variable
 
+    now = datetime.now(UTC)
+    monkeypatch.setattr("include.orchestration.report_mails.datetime", SimpleNamespace(now=lambda zone: now))
+    noon = now.astimezone(ZoneInfo("Europe/Berlin")).replace(hour=12) - timedelta(days=1)
     set_delivery(engine, "live", [])
     installation.stock(shirt=0, hat=3)
     run_dag("catalog_sync__demo")
@@ -57,13 +66,15 @@ def test_a_scheduled_report_arrives_once_with_picture_and_file(
     Variable.set(VARIABLE, json.dumps([wish]))
     assert run_dag("housekeeping").state == "success"
     with engine.begin() as connection:
-        since = datetime.now(UTC) - timedelta(days=3)
-        connection.execute(text("UPDATE report_subscription SET active_since = :since"), {"since": since})
+        connection.execute(
+            text("UPDATE report_subscription SET active_since = :since"), {"since": now - timedelta(days=3)}
+        )
         connection.execute(
             text(
                 "INSERT INTO restock_event (shop_id, variant_id, cycle, opened_at, units_after) "
-                "SELECT shop_id, 'shirt', 1, now() - INTERVAL '1 day', 3 FROM shop"
-            )
+                "SELECT shop_id, 'shirt', 1, :opened_at, 3 FROM shop"
+            ),
+            {"opened_at": noon},
         )
     for _ in range(2):
         assert run_dag("housekeeping").state == "success"

@@ -4,7 +4,8 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from itertools import chain, repeat
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -91,16 +92,15 @@ def test_a_sweep_that_outlasts_its_window_is_taken_all_the_same(
 ) -> None:
     from include.orchestration import catalog_sync
 
-    monkeypatch.setattr("include.orchestration.pulling.FIRST_PAUSE", 0.5)
-    shopify.polls = 4
+    monkeypatch.setattr("include.orchestration.pulling.FIRST_PAUSE", 0.01)
     shopify.store.add("Lamp", 0, 3)
-
-    @cache
-    def first_window() -> Window:
-        now = datetime.now(UTC)
-        return Window.scheduled(now - timedelta(seconds=0.5), now + timedelta(seconds=0.5))
-
-    monkeypatch.setattr(catalog_sync, "run_window", lambda interval: first_window())
+    now = datetime.now(UTC)
+    window = Window.scheduled(now - timedelta(hours=2), now - timedelta(hours=1))
+    moments = chain([window.end], repeat(now))
+    monkeypatch.setattr(
+        "include.orchestration.pulling.datetime", SimpleNamespace(now=lambda zone: next(moments))
+    )
+    monkeypatch.setattr(catalog_sync, "run_window", lambda interval: window)
     assert run_dag("catalog_sync__acme").state == "success"
     assert kinds(engine) == ["full"]
 

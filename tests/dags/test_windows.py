@@ -18,10 +18,11 @@ QUARTER = timedelta(minutes=15)
 @pytest.fixture
 def given_run(monkeypatch: pytest.MonkeyPatch) -> type[SimpleNamespace]:
     class Run(SimpleNamespace):
-        def __init__(self, run_type: str, start: datetime | None, end: datetime | None) -> None:
-            super().__init__(
-                run_type=run_type, data_interval_start=start, data_interval_end=end, run_id=f"{run_type}__1"
-            )
+        def __init__(
+            self, run_type: str, start: datetime | None, end: datetime | None, **more: datetime
+        ) -> None:
+            interval = {"data_interval_start": start, "data_interval_end": end}
+            super().__init__(run_type=run_type, run_id=f"{run_type}__1", **interval, **more)
             for module in (catalog_sync, reports):
                 monkeypatch.setattr(module, "get_current_context", lambda: {"dag_run": self})
 
@@ -78,8 +79,10 @@ def test_a_duration_and_a_cron_expression_both_give_real_intervals() -> None:
     assert cron == CronDataIntervalTimetable("*/15 * * * *", timezone="Europe/Berlin")
 
 
-def test_reports_answer_for_their_interval_and_by_hand_for_today(given_run: type[SimpleNamespace]) -> None:
+def test_reports_answer_for_their_interval_and_by_hand_for_the_day_of_their_start(
+    given_run: type[SimpleNamespace],
+) -> None:
     given_run("scheduled", EIGHT - timedelta(days=1), EIGHT)
-    assert reports.run_span(EIGHT) == (EIGHT - timedelta(days=1), EIGHT)
-    given_run("manual", EIGHT - timedelta(days=1), EIGHT)
-    assert ended_days(*reports.run_span(EIGHT), ZoneInfo("UTC")) == (EIGHT.date(), EIGHT.date())
+    assert reports.run_span() == (EIGHT - timedelta(days=1), EIGHT)
+    given_run("manual", EIGHT - timedelta(days=1), EIGHT, run_after=EIGHT)
+    assert ended_days(*reports.run_span(), ZoneInfo("UTC")) == (EIGHT.date(), EIGHT.date())

@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,10 @@ class Journey:
     session: requests.Session
     shopify: FakeShopify
     door: str
+    today: datetime
+
+    def midnight(self, days_ago: int) -> datetime:
+        return self.today - timedelta(days=days_ago)
 
     def write_feed(self, **levels: int) -> None:
         rows = [
@@ -79,8 +83,12 @@ class Journey:
 
     def counts(self) -> dict[str, Any]:
         tables = ("restock_event", "batch", "subscription", "enrolment", "message", "stock_change")
-        counted = {table: self.value(f"SELECT count(*) FROM {table}") for table in tables}
-        states = self.query("SELECT state, count(*) FROM subscription GROUP BY state ORDER BY state")
+        counted = {
+            table: self.value(f"SELECT count(*) FROM {table} WHERE shop_id = 'demo'") for table in tables
+        }
+        states = self.query(
+            "SELECT state, count(*) FROM subscription WHERE shop_id = 'demo' GROUP BY state ORDER BY state"
+        )
         return {**counted, "states": [tuple(row) for row in states], "mails": len(self.mails())}
 
 

@@ -24,9 +24,9 @@ from include.reports.charts import CHARTS
 from include.settings import PROJECT_HOME
 from tests.demo_oracle import Mail, Oracle, arrivals, expected_arrivals, is_report, read_mailbox
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
 
-LONGEST_DEMO_SECONDS = 420
+LONGEST_DEMO_SECONDS = 900
 LOOK_EVERY_SECONDS = 2
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import socket
 import threading
@@ -17,7 +18,7 @@ import requests
 
 from include.intake.answers import ApiError
 from include.intake.door import Door
-from include.intake.rates import Limit, Rates
+from include.intake.rates import UNASKED_PER_MINUTE, Limit, Rates
 from include.local.ports import HOST
 from include.services.keys import create_key
 from include.settings import load_settings
@@ -65,7 +66,7 @@ def test_a_flood_from_few_addresses_leaves_others_served(
     world: World, database_url: str, tmp_path: Path
 ) -> None:
     company_id = create_key(world.engine, "demo", "public", START)
-    flooding, statuses, waits = threading.Event(), [], []
+    flooding, statuses = threading.Event(), []
 
     def flood(address: str, url: str) -> None:
         with requests.Session() as session:
@@ -79,26 +80,28 @@ def test_a_flood_from_few_addresses_leaves_others_served(
                 statuses.append(answer.status_code)
 
     with a_process(
-        database_url, tmp_path, RESTOCK_TRUSTED_PROXIES="127.0.0.1", RESTOCK_ADDRESS_RATE="10/s 60/m"
+        database_url, tmp_path, RESTOCK_TRUSTED_PROXIES="127.0.0.1", RESTOCK_ADDRESS_RATE="1/s 1/m"
     ) as (_, address):
         url = f"{address}{PATH}?company_id={company_id}"
         threads = [threading.Thread(target=flood, args=(f"203.0.113.{n % 3}", url)) for n in range(6)]
         for thread in threads:
             thread.start()
+        began = time.monotonic()
         with requests.Session() as session:
             for number in range(40):
-                began = time.monotonic()
                 headers = {"X-Forwarded-For": f"198.51.100.{number // 5}"}
                 body = a_subscription(f"p{number}@example.org")
                 assert session.post(url, json=body, headers=headers, timeout=20).status_code == 202
-                waits.append(time.monotonic() - began)
+        while 429 not in statuses:
+            assert any(thread.is_alive() for thread in threads)
+            time.sleep(0.01)
         flooding.set()
         for thread in threads:
             thread.join()
     assert set(statuses) == {202, 429}
-    # Three addresses, and perhaps the turn of a minute.
-    assert statuses.count(202) <= 2 * 3 * (60 + 5)
-    assert sorted(waits)[-2] < 1.0
+    # Three addresses, in so many minutes of the clock.
+    minutes = (time.monotonic() - began) // 60 + 2
+    assert statuses.count(202) <= minutes * 3 * (1 + UNASKED_PER_MINUTE)
 
 
 def test_a_limit_holds_over_all_processes_and_says_when_to_come_back(
@@ -136,10 +139,11 @@ def test_a_limit_holds_over_all_processes_and_says_when_to_come_back(
 
 
 def test_a_key_that_asks_too_much_is_told_when_to_come_back(visitor: Visitor) -> None:
-    visitor.private_key = create_key(visitor.world.engine, "demo", "private", START, rate_factor=0.03)
+    visitor.private_key = create_key(visitor.world.engine, "demo", "private", START, rate_factor=0.003)
     statuses = [visitor.post("/api/back-in-stock-subscriptions", a_subscription()) for _ in range(30)]
     refused = [answer for answer in statuses if answer.status_code == 429]
-    assert 5 <= len(refused) < 30
+    # Ten a minute, and perhaps the turn of a minute.
+    assert 10 <= len(refused) < 30
     assert 1 <= int(refused[0].headers["Retry-After"]) <= 60
     assert errors_of(refused[0])[0]["code"] == "throttled"
 
@@ -191,7 +195,7 @@ def test_a_smuggled_or_endless_request_ends(visitor: Visitor) -> None:
     assert visitor.get("/health").status_code == 200
 
 
-def test_the_deepest_and_the_largest_bodies_are_refused_fast(visitor: Visitor) -> None:
+def test_the_deepest_and_the_largest_bodies_are_refused(visitor: Visitor) -> None:
     deep = b'{"data":{"type":"event","attributes":{"properties":' + b'{"a":' * 900 + b"1" + b"}" * 900
     deep += (
         b',"metric":{"data":{"type":"metric","attributes":{"name":"x"}}},"profile":{"data":{"type":"profile",'
@@ -199,25 +203,23 @@ def test_the_deepest_and_the_largest_bodies_are_refused_fast(visitor: Visitor) -
     deep += b'"attributes":{"email":"ann@example.org"}}}}}}'
     headers = {"Content-Type": "application/json"}
     assert visitor.send("POST", "/api/events", data=deep, headers=headers).status_code == 400
-    began = time.monotonic()
     large = b'{"data":"' + b"x" * 5_050_000 + b'"}'
     assert visitor.send("POST", "/api/events", data=large, headers=headers).status_code == 400
     assert visitor.send("POST", PATH + f"?company_id={visitor.company_id}", data=large).status_code == 413
-    assert time.monotonic() - began < 10
+
+
+def a_guess(number: int) -> dict[str, str]:
+    return {"Authorization": f"Klaviyo-API-Key pk_{number}"}
 
 
 def test_who_tries_keys_is_stopped(
     world: World, database_url: str, tmp_path: Path, http: requests.Session
 ) -> None:
-    with visiting(world, database_url, tmp_path, http, RESTOCK_ADDRESS_RATE="10/s 60/m") as visitor:
-        statuses = [
-            visitor.get(
-                "/api/catalog-items", headers={"Authorization": f"Klaviyo-API-Key pk_{number}"}
-            ).status_code
-            for number in range(150)
-        ]
+    with visiting(world, database_url, tmp_path, http, RESTOCK_ADDRESS_RATE="1/s 1/m") as visitor:
+        statuses = [visitor.get("/api/metrics", headers=a_guess(number)).status_code for number in range(150)]
+    # In a minute, and perhaps the turn of a minute.
+    assert 1 <= statuses.count(401) <= 2 * (1 + UNASKED_PER_MINUTE)
     assert set(statuses) == {401, 429}
-    assert statuses.count(401) <= 60 and statuses[-1] == 429
 
 
 def test_a_key_that_is_known_is_served_from_an_address_whose_guesses_are_stopped(
@@ -226,8 +228,7 @@ def test_a_key_that_is_known_is_served_from_an_address_whose_guesses_are_stopped
     monkeypatch.setattr("include.intake.access.CACHE_SECONDS", 0.0)
     with visiting(world, database_url, tmp_path, http, RESTOCK_ADDRESS_RATE="1/s 1/m") as visitor:
         assert visitor.get("/api/metrics").status_code == 200
-        guesses = [visitor.get("/api/metrics", headers={"Authorization": "Klaviyo-API-Key pk_x"})]
-        while guesses[-1].status_code != 429:
-            assert len(guesses) < 100
-            guesses.append(visitor.get("/api/metrics", headers={"Authorization": "Klaviyo-API-Key pk_x"}))
+        guesses = itertools.count()
+        while visitor.get("/api/metrics", headers=a_guess(0)).status_code != 429:
+            assert next(guesses) < 200
         assert visitor.get("/api/metrics").status_code == 200

@@ -14,7 +14,6 @@ from include.errors import ConfigurationError
 from include.messaging.senders.base import Envelope, Outcome
 from include.services import dispatch
 from include.services.marks import Key
-from include.services.outbox import claim
 from include.services.requests import cancel_request, unsubscribe
 from tests.builders import Mailbin, World, a_row
 
@@ -113,7 +112,7 @@ def test_a_paused_channel_probes_with_one_message_and_resumes(world: World) -> N
 
 def test_a_dead_lanes_messages_go_again_when_its_lease_has_ended(world: World) -> None:
     queued_world(world)
-    assert len(claim(world.engine, "EMAIL", "dead lane", 10, world.now)) == 3
+    assert len(world.claim("dead lane", 10)) == 3
     assert world.dispatch()["sent"] == 0
     world.pass_time(minutes=4)
     assert world.dispatch()["sent"] == 3
@@ -127,11 +126,11 @@ def test_a_lane_that_takes_longer_than_its_lease_keeps_what_it_claimed(world: Wo
         for envelope, outcome in kept(batch):
             world.pass_time(minutes=2)
             yield envelope, outcome
-            for _ in range(2_000):
+            for _ in range(100_000):
                 lease = world.value("SELECT min(lease_until) FROM message WHERE state = 'sending'")
                 if lease is None or lease > world.now:
                     break
-            taken_by_another.extend(claim(world.engine, "EMAIL", "another lane", 10, world.now))
+            taken_by_another.extend(world.claim("another lane", 10))
 
     world.mail.send = send
     world.dispatch()
@@ -151,8 +150,8 @@ def test_a_message_id_is_the_same_when_a_message_goes_again(world: World) -> Non
 
 def test_two_lanes_never_claim_the_same_message(world: World) -> None:
     queued_world(world, people=30)
-    first = claim(world.engine, "EMAIL", "one", 20, world.now)
-    second = claim(world.engine, "EMAIL", "two", 20, world.now)
+    first = world.claim("one", 20)
+    second = world.claim("two", 20)
     assert len(first) == 20 and len(second) == 10
     assert not set(first) & set(second)
 
@@ -160,24 +159,17 @@ def test_two_lanes_never_claim_the_same_message(world: World) -> None:
 def test_who_unsubscribed_after_queueing_gets_nothing(world: World) -> None:
     queued_world(world, people=2)
     world.mail.answers.clear()
-    token = _token(world, 1)
+    token = world.token("unsubscribe", 1)
     assert unsubscribe(world.engine, token, world.now)
     world.dispatch()
     assert messages(world) == [("skipped", "suppressed"), ("sent", None)]
-
-
-def _token(world: World, profile_id: int) -> str:
-    from include.services.outbox import read_delivery
-    from include.services.requests import sign_unsubscribe
-
-    return sign_unsubscribe(read_delivery(world.engine).link_secret, "demo", profile_id)
 
 
 def test_a_token_that_was_not_signed_here_is_refused(world: World) -> None:
     from include.errors import NotFound
 
     with pytest.raises(NotFound, match="not one of this database"):
-        unsubscribe(world.engine, _token(world, 1)[:-2] + "xx", world.now)
+        unsubscribe(world.engine, world.token("unsubscribe", 1)[:-2] + "xx", world.now)
 
 
 def test_a_cancelled_request_gets_nothing(world: World) -> None:
@@ -252,7 +244,7 @@ def test_a_wrong_template_fails_the_task_and_its_messages_wait(world: World, tmp
 def test_lanes_that_claim_at_once_take_unbroken_runs_of_the_queue(world: World) -> None:
     queued_world(world, people=400)
     with ThreadPoolExecutor(max_workers=4) as lanes:
-        claims = [lanes.submit(claim, world.engine, "EMAIL", f"lane {n}", 100, world.now) for n in range(4)]
+        claims = [lanes.submit(world.claim, f"lane {n}", 100) for n in range(4)]
     for claimed in sorted((entry.result() for entry in claims), key=min):
         assert claimed == list(range(claimed[0], claimed[0] + 100))
 
@@ -266,7 +258,7 @@ def test_transactional_messages_leave_first_then_the_longest_due(world: World) -
         connection.exec_driver_sql(
             "UPDATE message SET due_at = due_at - INTERVAL '1 minute' WHERE message_id = 6"
         )
-    assert claim(world.engine, "EMAIL", "one", 3, world.now) == [3, 5, 6]
+    assert world.claim("one", 3) == [3, 5, 6]
     world.pass_time(minutes=4)
     world.sync(a_row("LAMP", 50, title="Brass lamp"))
     world.dispatch()
@@ -289,7 +281,7 @@ def test_a_connection_that_hangs_beyond_all_patience_sends_nothing_that_was_free
     emails = queued_world(world, people=3)
     monkeypatch.setattr(dispatch, "SECONDS_TO_STOP", 0.05)
     is_stuck, goes_on, has_ended = threading.Event(), threading.Event(), threading.Event()
-    real, claims = dispatch.claim_keys, itertools.count()
+    real, claims = dispatch.claim, itertools.count()
 
     def claim_once(engine: Engine, channel: str, lane: str, *given: Any) -> list[Key]:
         if lane == "lane-1" and next(claims):
@@ -297,7 +289,7 @@ def test_a_connection_that_hangs_beyond_all_patience_sends_nothing_that_was_free
             raise ConnectionError("the database went away")
         return real(engine, channel, lane, *given)
 
-    monkeypatch.setattr(dispatch, "claim_keys", claim_once)
+    monkeypatch.setattr(dispatch, "claim", claim_once)
 
     class Hanging(Mailbin):
         def send(self, batch: Iterable[Envelope]) -> Iterator[tuple[Envelope, Outcome]]:

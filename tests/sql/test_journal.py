@@ -19,7 +19,7 @@ from include.services import journal as journal_module
 from include.services.housekeeping import tidy
 from include.services.journal import Journal, locked_dead_journals
 from include.services.marks import Key
-from include.services.outbox import claim, read_delivery
+from include.services.outbox import read_delivery
 from include.services.recovery import recover_journals
 from tests.builders import World
 from tests.fixtures.smtp_server import ScriptedSmtpServer, sender_to
@@ -46,7 +46,7 @@ def leave_journal(journals: Path, database: str, lines: str | bytes, header: str
 def died_with(world: World, journals: Path, *lines: str, tail: str = "", people: int = 5) -> list[int]:
     """A lane had claimed everything, wrote these lines ({0} is the first message's id) and died."""
     world.queue_alerts(people=people)
-    ids = claim(world.engine, "EMAIL", DEAD, people, world.now)
+    ids = world.claim(DEAD, people)
     text = "".join(f"{line}\n" for line in lines) + tail
     seconds = f"{world.now.timestamp():.6f}"
     leave_journal(journals, read_delivery(world.engine).identity, text.format(*ids, at=seconds))
@@ -117,7 +117,7 @@ def test_a_spoilt_line_puts_the_rest_of_the_lane_in_doubt_and_marks_nobody(world
 @pytest.mark.parametrize("header", ["\0\0\0", "{}", '{"database": "x"', "[]"])
 def test_a_journal_that_names_no_lane_stops_nobody_and_the_leases_decide(world, journals, header):
     world.queue_alerts()
-    claim(world.engine, "EMAIL", DEAD, 3, world.now)
+    world.claim(DEAD, 3)
     leave_journal(journals, "", "sent 1.000000 1 demo\n", header)
     assert world.dispatch(journals=journals)["sent"] == 0
     world.pass_time(minutes=4)
@@ -134,7 +134,7 @@ def test_the_journal_of_another_database_is_left_alone(world, journals):
 
 def test_a_living_lanes_journal_is_left_alone(world, journals):
     world.queue_alerts()
-    claim(world.engine, "EMAIL", DEAD, 3, world.now)
+    world.claim(DEAD, 3)
     alive = Journal(journals, read_delivery(world.engine).identity, DEAD)
     alive.offer(Key("demo", 1))
     assert recover_journals(world.engine, journals, world.now) == NOTHING

@@ -19,6 +19,7 @@ from include.domain.window import Window
 from include.services import catalog
 from include.services.snapshots import show_snapshot
 from tests.builders import INTERVAL, START, RowsConnector, World, a_row, a_shop
+from tests.examples import examples
 
 NewWorld = Callable[[], AbstractContextManager[World]]
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -95,7 +96,7 @@ def backfills(draw) -> tuple[list[list[CatalogRow]], list[int]]:
     return pulls, draw(st.permutations(range(len(pulls))))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=QUIET, phases=AS_FOUND)
+@settings(max_examples=examples(16), deadline=None, suppress_health_check=QUIET, phases=AS_FOUND)
 @given(
     backfill=backfills(),
     rules=st.fixed_dictionaries(

@@ -14,7 +14,7 @@ from include.messaging.render.library import TemplateLibrary
 from include.services.housekeeping import tidy
 from include.services.journal import Journal
 from include.services.marks import Key
-from include.services.outbox import claim, read_delivery
+from include.services.outbox import read_delivery
 from tests.builders import World
 from tests.fixtures.smtp_server import HANG_UP, SWALLOW, USUAL, ScriptedSmtpServer, sender_to
 
@@ -117,7 +117,7 @@ def test_neither_doubts_nor_pauses_nor_their_alerts_show_an_address(
 def test_a_journal_and_the_log_of_its_reading_hold_no_address(world, caplog, tmp_path):
     canaries(world)
     journals = tmp_path / "journals"
-    claim(world.engine, "EMAIL", "dead", 3, world.now)
+    world.claim("dead", 3)
     journal = Journal(journals, read_delivery(world.engine).identity, "dead")
     journal.offer(Key("demo", 1))
     journal.answer(Key("demo", 1), "sent", world.now)

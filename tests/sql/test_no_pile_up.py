@@ -12,6 +12,7 @@ from sqlalchemy import text
 from include.messaging.senders.base import Outcome
 from include.services.channels import pause_channel, resume_channel
 from tests.builders import World, a_row
+from tests.examples import examples
 
 NewWorld = Callable[[], AbstractContextManager[World]]
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -63,7 +64,7 @@ hours = st.tuples(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=QUIET)
 @given(walk=st.lists(hours, min_size=4, max_size=16), start=st.integers(0, 23))
 def test_in_every_hour_no_more_leave_than_units_times_customers_per_unit(
     new_world: NewWorld, walk, start
@@ -83,7 +84,7 @@ def test_in_every_hour_no_more_leave_than_units_times_customers_per_unit(
             assert shop.run_dags() <= shop.units * PER_UNIT
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=QUIET)
 @given(
     before=st.integers(0, 12),
     during=st.lists(st.integers(0, 12), min_size=12, max_size=12),

@@ -24,6 +24,7 @@ from include.domain.release import (
 )
 from include.domain.rules import RuleSet
 from tests.builders import START, World, a_back_in_stock_flow, a_row, a_two_channel_flow, an_sms_flow
+from tests.examples import examples
 
 NewWorld = Callable[[], AbstractContextManager[World]]
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -31,7 +32,7 @@ QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 AS_FOUND = [Phase.explicit, Phase.reuse, Phase.generate]
 
 
-@settings(max_examples=25, deadline=None, phases=AS_FOUND, suppress_health_check=QUIET)
+@settings(max_examples=examples(16), deadline=None, phases=AS_FOUND, suppress_health_check=QUIET)
 @given(
     units=st.integers(0, 8),
     people=st.integers(0, 30),
@@ -178,7 +179,7 @@ def a_rule(ordering: str, sizing: str, allow_overtaking: bool = False) -> RuleSe
     return RuleSet(customers_per_unit=1, ordering=ordering, sizing=sizing, allow_overtaking=allow_overtaking)
 
 
-@settings(max_examples=80, deadline=None, phases=AS_FOUND, suppress_health_check=QUIET)
+@settings(max_examples=examples(48), deadline=None, phases=AS_FOUND, suppress_health_check=QUIET)
 @given(
     people=st.lists(waiting_people, min_size=5, max_size=14) | st.lists(waiting_people, max_size=4),
     units=st.integers(1, 4),

@@ -36,7 +36,7 @@ def dispatch_at_present(world: World, message_id: int) -> None:
     """Commands know the real present only; stock is as fresh then as it was."""
     world.now = world.value("SELECT due_at FROM message WHERE message_id = :id", id=message_id)
     with world.engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE shop SET max_stock_age = INTERVAL '1000 days'")
+        connection.exec_driver_sql("UPDATE shop SET max_stock_age = INTERVAL '1000 years'")
     world.dispatch()
 
 

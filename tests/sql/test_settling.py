@@ -15,7 +15,6 @@ from include.domain.flow import Flow
 from include.domain.settling import FirstMessage, settle
 from include.messaging.senders.base import Outcome
 from include.services.housekeeping import tidy
-from include.services.outbox import claim
 from include.services.settling import settle_requests
 from tests.builders import World, a_back_in_stock_flow, a_row
 
@@ -160,7 +159,7 @@ def test_3_9_who_waits_again_stands_in_the_old_place_and_the_timer_stays(world: 
 def test_3_9_nothing_is_settled_while_a_message_is_in_doubt(world: World) -> None:
     released(world, a_flow("one", "live"), a_flow("two", "live"))
     world.move("one", "tell0")
-    assert len(claim(world.engine, "EMAIL", "a dead lane", 1, world.now)) == 1
+    assert len(world.claim("a dead lane", 1)) == 1
     world.mail.answers[ANN] = Outcome("message_refused", "552", "too big")
     world.move("two", "tell0")
     world.dispatch()
@@ -175,7 +174,7 @@ def test_3_9_nothing_is_settled_while_a_person_decides_about_a_doubt(world: Worl
     world.set_rules(on_doubt="hold")
     released(world, a_flow("one", "live"), a_flow("two", "live"))
     world.move("one", "tell0")
-    claim(world.engine, "EMAIL", "a dead lane", 1, world.now)
+    world.claim("a dead lane", 1)
     world.pass_time(minutes=4)
     world.mail.answers[ANN] = Outcome("message_refused", "552", "too big")
     world.move("two", "tell0")

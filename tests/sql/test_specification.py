@@ -19,6 +19,7 @@ from include.domain.stock import VariantStock, first_sight, observe, sellable_un
 from include.services.past import RuleHistory, read_pasts
 from include.services.retelling import LateSnapshot, tell_again, walk_again
 from tests.builders import World, a_row, a_shop
+from tests.examples import examples
 
 NewWorld = Callable[[], AbstractContextManager[World]]
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -51,7 +52,7 @@ def expected_walk(levels: list[Decimal], rules: RuleSet, moments: list) -> Varia
     return state
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=examples(16), deadline=None, suppress_health_check=QUIET)
 @given(rules=rule_sets, walk=walks)
 def test_detect_opens_and_closes_as_the_rule_says(new_world: NewWorld, rules: RuleSet, walk) -> None:
     with new_world() as world:
@@ -124,7 +125,7 @@ def tell_everything_again(world: World) -> dict[str, VariantStock]:
     return {one.past.variant_id: one.state for one in told}
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=QUIET, phases=AS_FOUND)
+@settings(max_examples=examples(16), deadline=None, suppress_health_check=QUIET, phases=AS_FOUND)
 @given(rules=rule_sets, later=rule_sets, own=overrides, later_own=overrides, before=pulls, after=pulls)
 def test_the_history_told_again_ends_where_detect_and_rule_changes_led(
     new_world: NewWorld, rules: RuleSet, later: RuleSet, own, later_own, before, after

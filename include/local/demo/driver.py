@@ -4,7 +4,7 @@ The shop goes on when the effect of the stage before was seen in the database an
 clock. Everything that happens in between is done by Airflow's scheduler and the Dags.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from time import monotonic
 from typing import Any
 
@@ -41,7 +41,7 @@ from include.settings import Settings
 
 WAIT_MINUTES = 0.6
 RUNS_PER_WAIT = 6
-PULL_SECONDS = 120.0
+PULL_SECONDS = 180.0
 TOLD_SECONDS = 180.0
 
 
@@ -51,7 +51,7 @@ def run_demo(settings: Settings, wait_minutes: float | None = None, console: Con
     `wait_minutes` is the rule's wait between two batches; by default it is as long as this machine needs to see
     a change of the shop in the meantime.
     """
-    settings = demo_settings(settings)
+    settings, began_at = demo_settings(settings), datetime.now(UTC)
     show = Show(console or Console(), acts=len(STAGES) + 3)
     show.open_act(
         "Start",
@@ -69,7 +69,7 @@ def run_demo(settings: Settings, wait_minutes: float | None = None, console: Con
             "Reports",
             "The Dag 'reports' writes the day's figures as tables, CSV files and charts; one goes out by mail.",
         )
-        _report(theatre)
+        _report(theatre, began_at.date())
         _compare_mailbox(theatre, told_before)
         summary = write_summary(theatre)
     show_summary(show, settings, summary)
@@ -158,7 +158,7 @@ def _compare_mailbox(theatre: Theatre, expected: int) -> None:
         raise DemoFailed(f"{theatre.mailbox} holds {found} mails, by the script it had to be {expected}.")
 
 
-def _report(theatre: Theatre) -> None:
+def _report(theatre: Theatre, first_on: date) -> None:
     timer = theatre.wait_for(
         "the end of the shoe's wait", lambda: find_passed_timer(theatre, RUNNER), TOLD_SECONDS
     )
@@ -174,4 +174,4 @@ def _report(theatre: Theatre) -> None:
         raise DemoFailed(
             f"The run {run_id} of Dag reports failed. Logs: {theatre.settings.var_folder / 'logs'}."
         )
-    mail_report(theatre, datetime.now(UTC).date())
+    mail_report(theatre, first_on)

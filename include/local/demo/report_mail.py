@@ -1,4 +1,4 @@
-"""The demo's last mail: the day's report, to the shop's own people."""
+"""The demo's last mail: the report of its day, to the shop's own people."""
 
 from datetime import UTC, date, datetime
 from email import message_from_bytes, policy
@@ -15,14 +15,15 @@ WISH = {"name": NAME, "shop": SHOP_ID, "report": "batches", "to": ["crm@shop.exa
 MAIL_SECONDS = 120.0
 
 
-def mail_report(theatre: Theatre, day: date) -> None:
-    """Subscribe somebody as `restock reports subscribe` does, send today's as `restock reports send` does."""
+def mail_report(theatre: Theatre, first_on: date) -> None:
+    """Subscribe somebody as `restock reports subscribe` does, send the days from the demo's first one to today."""
     now = datetime.now(UTC)
+    period = Period(first_on, now.date())
     subscribe(theatre.engine, parse_wish(WISH, "the demo"), now)
     store = mail_store(theatre.settings, Path(theatre.settings.artefact_url))
-    outcome = mail_span(theatre.engine, store, SHOP_ID, NAME, Period(day, day), now)
+    outcome = mail_span(theatre.engine, store, SHOP_ID, NAME, period, now)
     if outcome != "mailed":
-        raise DemoFailed(f"The report mail of {day} was not queued: {outcome}.")
+        raise DemoFailed(f"The report mail of {period} was not queued: {outcome}.")
     path = theatre.wait_for("the report mail", lambda: next(iter(theatre.report_mails()), None), MAIL_SECONDS)
     mail = message_from_bytes(path.read_bytes(), policy=policy.default)
     kinds = {part.get_content_type() for part in mail.walk()}
