@@ -62,7 +62,7 @@ class ShopsFile:
         if any(text.startswith(f"shop {shop_id!r}: ") for _, text in self.problems):
             raise ConfigurationError(str(self.report))
         known = ", ".join(shop.id for shop in self.shops) or "none"
-        more = " Its problems hide others." if self.problems else ""
+        more = f" A problem may hide it:\n{self.report}" if self.problems else ""
         raise NotFound(f"{self.path} has no shop {shop_id!r}. It has: {known}.{more}")
 
 

@@ -12,6 +12,7 @@ from include.cli.report_tables import reports
 from include.domain.report_days import check_days
 from include.domain.report_period import Period
 from include.domain.report_wish import ALLOWED, parse_wish
+from include.domain.text import count_of
 from include.errors import ConfigurationError
 from include.settings import load_settings
 
@@ -54,7 +55,9 @@ def reports_subscribe(
     )
     with open_database() as engine:
         subscribe(engine, wish, present())
-    console.print(f"'{name}' mails {report} {wish.every} at {wish.at:%H:%M} to {len(wish.to)} recipients.")
+    console.print(
+        f"'{name}' mails {report} {wish.every} at {wish.at:%H:%M} to {count_of(len(wish.to), 'recipient')}."
+    )
 
 
 @reports.command("edit")
@@ -259,7 +262,7 @@ def _describe(row: Row[Any]) -> str:
     origin = ", kept by the Variable" if row.origin == "variable" else ""
     return (
         f"{row.name}  {row.shop_id}  {row.report}  {row.frequency}{condition} at {row.send_at:%H:%M} {row.time_zone} "
-        f"to {row.recipient_count} recipients{paused}{origin}"
+        f"to {count_of(row.recipient_count, 'recipient')}{paused}{origin}"
     )
 
 

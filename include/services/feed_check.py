@@ -74,8 +74,9 @@ def feed_to_check(address: str, settings: Mapping[str, Any], shop: Shop | None =
         return Shop.model_validate({"id": "feed_check", **ANY_SHOP, "feed": feed, "locations": locations})
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in problem["loc"] if part != "feed")
-        raise ConfigurationError(f"{place}: {problem['msg'].removeprefix('Value error, ')}.") from None
+        place = ".".join(str(part) for part in problem["loc"] if part not in ("feed", "[key]"))
+        what = problem["msg"].removeprefix("Value error, ").replace("Input should be", "allowed is")
+        raise ConfigurationError(f"{place}: {what}.") from None
 
 
 def check_address(

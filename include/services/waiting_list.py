@@ -110,6 +110,10 @@ def export_waiting_list(engine: Engine, shop_id: str, target: IO[str]) -> int:
 
 def _open_reader(stream: IO[str], file: Path) -> "csv.DictReader[str]":
     header = stream.readline()
+    if "\ufffd" in header or "\0" in header:
+        raise ConfigurationError(
+            f"{file}, line 1: this is no text in UTF-8. Save the list as 'CSV UTF-8', not packed, and import it again."
+        )
     stream.seek(0)
     # Spreadsheets of German, French and Italian offices part cells by semicolons.
     delimiter = next((mark for mark in ";\t" if mark in header and "," not in header), ",")
@@ -147,6 +151,10 @@ def _parse(row: Mapping[str, Any], now: datetime) -> Request:
     cells = {name: restore_formula((row.get(name) or "").strip()) for name in COLUMNS}
     if any("\ufffd" in text for text in cells.values()):
         raise RowRejected("a text is not in UTF-8; save the file as UTF-8 and import it again")
+    if any("\n" in text for text in cells.values()):
+        raise RowRejected(
+            "a cell goes over several lines; look for a quotation mark above that is not closed"
+        )
     is_named = cells["phone"] or cells["external_id"]
     email = check_email(cells["email"]) if cells["email"] or not is_named else None
     variant_id, product_id = check_item(cells["variant_id"], cells["product_id"])

@@ -33,18 +33,18 @@ def said(words: str) -> str:
 
 def test_a_subscription_from_its_beginning_to_its_end(here: World) -> None:
     assert "No report is mailed" in said("subscriptions")
-    assert "'morning' mails activity daily at 07:00 to 1 recipients." in said(SUBSCRIBE)
+    assert "'morning' mails activity daily at 07:00 to 1 recipient." in said(SUBSCRIBE)
     assert "'morning' is changed." in said(
         "edit morning --shop demo --every weekly --at 06:30 --time-zone UTC"
     )
     listed = said("subscriptions --shop demo")
-    assert "morning demo activity weekly at 06:30 UTC to 1 recipients" in listed
+    assert "morning demo activity weekly at 06:30 UTC to 1 recipient" in listed
     assert listed.strip() in said("list")
     assert "@" not in listed
     assert "A test of 'morning' for" in said("test morning --shop demo")
     assert "1 on their way, test" in said("runs morning --shop demo")
     assert "is paused until" in said("pause morning --shop demo")
-    assert "recipients, paused" in said("subscriptions")
+    assert "recipient, paused" in said("subscriptions")
     assert "goes on" in said("resume morning --shop demo")
     assert "is deleted" in said("unsubscribe morning --shop demo")
     assert "No report is mailed" in said("subscriptions")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,28 @@ def test_refused_lines_are_listed(run, world: World, tmp_path: Path) -> None:
     file.write_text("email,variant_id,subscribed_at\nnobody,LAMP,2026-01-01\n")
     run("import", str(file), "--shop", "demo")
     assert "line 2: email is no valid address" in run("refused", "--shop", "demo")
+
+
+@pytest.mark.parametrize(
+    "packed", [lambda text: text.encode("utf-16"), lambda text: gzip.compress(text.encode())]
+)
+def test_a_list_that_is_no_text_in_utf_8_says_how_to_save_it(run, tmp_path: Path, packed) -> None:
+    file = tmp_path / "list.csv"
+    file.write_bytes(packed("email,variant_id,subscribed_at\na@example.org,LAMP,2026-01-01\n"))
+    with pytest.raises(
+        ConfigurationError, match=r"line 1: this is no text in UTF-8\. Save the list as 'CSV UTF-8'"
+    ):
+        run("import", str(file), "--shop", "demo")
+
+
+def test_a_quotation_mark_that_is_not_closed_is_named(run, world: World, tmp_path: Path) -> None:
+    file = tmp_path / "list.csv"
+    lines = [
+        "email,variant_id,subscribed_at",
+        "a@example.org,LAMP,2026-01-01",
+        '"b@example.org,LAMP,2026-01-01',
+    ]
+    file.write_text("\n".join([*lines, "c@example.org,LAMP,2026-01-01"]) + "\n")
+    told = run("import", str(file), "--shop", "demo")
+    assert "line 4 refused: a cell goes over several lines; look for a quotation mark above" in told
+    assert world.states() == {"waiting": 1}

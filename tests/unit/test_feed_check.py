@@ -219,6 +219,15 @@ def test_the_command_says_it_in_words(file: Callable[[str], str]) -> None:
     )
 
 
+def test_a_misspelt_setting_says_what_is_allowed(file: Callable[[str], str]) -> None:
+    for words, said in {
+        ("--field", "qty=menge"): "fields.qty: allowed is 'variant_id', 'quantity'",
+        ("--format", "xls"): "format: allowed is 'auto', 'json'",
+    }.items():
+        result = CliRunner().invoke(app, ["feed", "check", file("x"), *words])
+        assert isinstance(result.exception, ConfigurationError) and str(result.exception).startswith(said)
+
+
 def test_the_command_reads_addresses_as_a_shop_would() -> None:
     with run_feed_server() as server:
         url = offer(server)

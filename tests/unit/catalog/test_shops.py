@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -141,6 +142,11 @@ def test_a_good_shop_is_found_beside_bad_ones(shops_file):
         read.find("bad_schedule")
     with pytest.raises(NotFound, match=r"has no shop 'nobody'\. It has: elegant_lamp, plain_chair"):
         read.find("nobody")
+
+
+def test_who_misses_a_shop_sees_what_may_hide_it(shops_file):
+    with pytest.raises(NotFound, match=r"It has: none\. A problem may hide it:\n.*\n  line 1: ."):
+        read_shops_file(shops_file("shop:\n  - id: lamps\n")).find("lamps")
 
 
 def test_of_two_shops_with_one_id_neither_is_pulled(shops_file):
@@ -297,3 +303,11 @@ def test_a_shop_names_the_channels_that_it_prefers_and_asks_for_confirmation(sho
     for wrong in ("[PIGEON]", "[SMS, SMS]", "SMS", "[1]"):
         with pytest.raises(ConfigurationError, match="line 9: shop 'elegant_lamp': preferred_channels"):
             load_shops(shops_file(GOOD + f"    preferred_channels: {wrong}\n"))
+
+
+def test_the_shops_of_the_documentation_are_read_as_they_stand(shops_file):
+    page = (PROJECT / "docs" / "shops.md").read_text(encoding="utf-8")
+    entries = re.findall(r"^```yaml\n(  - id:.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    for entry in entries:
+        assert read_shops_file(shops_file(f"shops:\n{entry}")).report is None
+    assert len(entries) == 2

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from include.local.demo.assortment import first_stock, list_variants
 from include.local.demo.crowd import count_by_variant, list_waiting, write_waiting_list
 from include.local.demo.script import MIN_INVENTORY, RUNNER, STAGES, SWEATER, UNSUBSCRIBER
 from include.local.demo.walk import stage_at, stock_at
+from include.settings import PROJECT_HOME
 from tests.demo_oracle import Oracle
 
 MESSAGES_OF_ONE_CLAIM = 100
+README = PROJECT_HOME / "README.md"
 
 
 @pytest.fixture
@@ -25,6 +28,13 @@ def test_the_script_tells_as_many_as_the_rule_owes(waiting_list: Path) -> None:
     assert [{batch.variant_id: len(batch.people) for batch in stage} for stage in owed] == [
         dict(stage.told) for stage in STAGES
     ]
+
+
+def test_what_the_readme_tries_is_wanted_in_the_demo() -> None:
+    tried = re.findall(
+        r"^restock (?:simulate|why) --variant (\S+)", README.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert tried == [RUNNER, RUNNER]
 
 
 def test_no_stage_tells_more_at_once_than_one_lane_sends_in_order() -> None:
