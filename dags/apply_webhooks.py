@@ -25,7 +25,7 @@ def apply() -> dict[str, int]:
         return apply_all(engine, datetime.now(UTC), storeless_shops())
 
 
-@dag(schedule=[due_asset(WEBHOOKS)], doc_md=__doc__, **dag_defaults("sync"))
+@dag(schedule=[due_asset(WEBHOOKS)], **dag_defaults("sync", doc=__doc__))
 def apply_webhooks() -> None:
     apply()
 

@@ -37,7 +37,7 @@ def settle(answer: dict[str, Any]) -> dict[str, int]:
         return decline_batch(engine, *batch, answered_by(answer), now)
 
 
-@dag(schedule=None, params=BATCH, doc_md=__doc__, **dag_defaults("release") | {"max_active_runs": 1000})
+@dag(schedule=None, params=BATCH, **dag_defaults("release", doc=__doc__) | {"max_active_runs": 1000})
 def approve_batch() -> None:
     settle(AskAboutBatch(task_id="ask").output)
 

@@ -50,8 +50,8 @@ def detect(shop_id: str, loaded: dict[str, Any]) -> dict[str, Any]:
 shops, problems = read_shops()
 for shop in shops:
     params = {"full_sweep": FULL_SWEEP, "accept_reason": ACCEPT_REASON}
-    options = {"params": params, **dag_defaults("sync", shop.id)}
-    with DAG(f"catalog_sync__{shop.id}", schedule=shop_timetable(shop), doc_md=__doc__, **options):
+    options = {"params": params, **dag_defaults("sync", shop.id, doc=__doc__)}
+    with DAG(f"catalog_sync__{shop.id}", schedule=shop_timetable(shop), **options):
         loaded = load(shop.id)
         PullShop(task_id="pull", shop_id=shop.id) >> loaded
         detect.override(outlets=[stock_asset(shop.id)])(shop.id, loaded)

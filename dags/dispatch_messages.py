@@ -49,7 +49,7 @@ def send_sms(lane: int) -> dict[str, int]:
         return dispatch_lane(parts, stop_at=datetime.now(UTC) + LANE_TIME) if parts else {}
 
 
-@dag(schedule=[due_asset(DISPATCH)], doc_md=__doc__, **dag_defaults("dispatch"))
+@dag(schedule=[due_asset(DISPATCH)], **dag_defaults("dispatch", doc=__doc__))
 def dispatch_messages() -> None:
     send_email.expand(lane=list(range(1, EMAIL_LANES + 1)))
     send_sms.expand(lane=list(range(1, SMS_LANES + 1)))

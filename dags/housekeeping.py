@@ -48,7 +48,7 @@ def wake_missed(*, outlet_events: Any) -> dict[str, int]:
 every_15_minutes = CronTriggerTimetable("*/15 * * * *", timezone="UTC", run_immediately=True)
 
 
-@dag(schedule=every_15_minutes, doc_md=__doc__, **dag_defaults("housekeeping"))
+@dag(schedule=every_15_minutes, **dag_defaults("housekeeping", doc=__doc__))
 def housekeeping() -> None:
     variables()
     tidy() >> wake_missed()

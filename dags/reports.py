@@ -51,7 +51,7 @@ def report(name: str, *, outlet_events: Any) -> dict[str, int]:
 daily = CronDataIntervalTimetable("@daily", timezone="UTC")
 
 
-@dag(schedule=daily, params=PARAMS, doc_md=__doc__, **dag_defaults("reports"))
+@dag(schedule=daily, params=PARAMS, **dag_defaults("reports", doc=__doc__))
 def reports() -> None:
     charts, mail = task(task_id="charts")(draw_charts), task(task_id="mail")(mail_what_was_missed)
     plan() >> report.expand(name=list(REPORTS)) >> charts() >> mail()

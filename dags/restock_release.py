@@ -52,7 +52,7 @@ def decide(rule_set: dict[str, Any]) -> list[dict[str, Any]]:
         return [] if is_dry_run else approval_runs(engine)
 
 
-@dag(schedule=[due_asset(RELEASE)], params={"dry_run": DRY_RUN}, doc_md=__doc__, **dag_defaults("release"))
+@dag(schedule=[due_asset(RELEASE)], params={"dry_run": DRY_RUN}, **dag_defaults("release", doc=__doc__))
 def restock_release() -> None:
     TriggerDagRunOperator.partial(task_id="asked", **APPROVAL).expand_kwargs(decide(rules()))
 

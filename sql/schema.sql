@@ -250,7 +250,7 @@ $$;
 COMMENT ON FUNCTION public.level_at(of_shop text, at_time timestamp with time zone) IS 'What was known of a shop''s stock at a moment; its cost follows what changed since.';
 
 CREATE FUNCTION public.locations_of(changed jsonb, rule_name text) RETURNS text[]
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql IMMUTABLE STRICT
     AS $$
     SELECT CASE
         WHEN jsonb_typeof(changed -> rule_name) = 'array'
@@ -377,11 +377,17 @@ CREATE UNLOGGED TABLE public.stock_difference (
     has_other_stock boolean NOT NULL,
     has_other_facts boolean NOT NULL
 );
+ALTER TABLE ONLY public.stock_difference ALTER COLUMN snapshot_id SET STATISTICS 0;
+ALTER TABLE ONLY public.stock_difference ALTER COLUMN variant_id SET STATISTICS 0;
+ALTER TABLE ONLY public.stock_difference ALTER COLUMN location_id SET STATISTICS 0;
+ALTER TABLE ONLY public.stock_difference ALTER COLUMN has_other_stock SET STATISTICS 0;
+ALTER TABLE ONLY public.stock_difference ALTER COLUMN has_other_facts SET STATISTICS 0;
 
 COMMENT ON TABLE public.stock_difference IS 'Work table of one detect: what differs from the level. Empty outside its transaction.';
 
 CREATE FUNCTION public.staged_differences(snapshot bigint, of_shop text, seen_at timestamp with time zone, is_full boolean, confirm_absent integer) RETURNS SETOF public.stock_difference
     LANGUAGE plpgsql STABLE ROWS 10000
+    SET parallel_tuple_cost TO '0'
     AS $$
 BEGIN
     RETURN QUERY
@@ -1237,6 +1243,10 @@ CREATE UNLOGGED TABLE public.release_choice (
     verdict text NOT NULL,
     reason text
 );
+ALTER TABLE ONLY public.release_choice ALTER COLUMN shop_id SET STATISTICS 0;
+ALTER TABLE ONLY public.release_choice ALTER COLUMN variant_id SET STATISTICS 0;
+ALTER TABLE ONLY public.release_choice ALTER COLUMN subscription_id SET STATISTICS 0;
+ALTER TABLE ONLY public.release_choice ALTER COLUMN verdict SET STATISTICS 0;
 
 COMMENT ON TABLE public.release_choice IS 'Work table of one release: who is released, skipped or passed over. Emptied before each.';
 
@@ -1272,6 +1282,8 @@ CREATE UNLOGGED TABLE public.release_decision (
     is_proposed boolean DEFAULT false NOT NULL,
     batch_id bigint
 );
+ALTER TABLE ONLY public.release_decision ALTER COLUMN shop_id SET STATISTICS 0;
+ALTER TABLE ONLY public.release_decision ALTER COLUMN variant_id SET STATISTICS 0;
 
 COMMENT ON TABLE public.release_decision IS 'Work table of one release: a row per variant it looks at. Emptied before each.';
 
@@ -2023,6 +2035,8 @@ CREATE UNLOGGED TABLE public.touched_variant (
     snapshot_id bigint NOT NULL,
     variant_id text NOT NULL COLLATE pg_catalog."C"
 );
+ALTER TABLE ONLY public.touched_variant ALTER COLUMN snapshot_id SET STATISTICS 0;
+ALTER TABLE ONLY public.touched_variant ALTER COLUMN variant_id SET STATISTICS 0;
 
 COMMENT ON TABLE public.touched_variant IS 'Work table of one detect: variants to judge again. Empty outside its transaction.';
 

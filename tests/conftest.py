@@ -119,9 +119,9 @@ def connection(engine_of_session: Engine) -> Iterator[Connection]:
         connection.rollback()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def new_world(
-    new_database: Callable[[], AbstractContextManager[str]], tmp_path: Path
+    new_database: Callable[[], AbstractContextManager[str]], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[], AbstractContextManager[World]]:
     """A world with a database of its own, each time it is called."""
 
@@ -130,7 +130,7 @@ def new_world(
         with new_database() as url:
             engine = connect(url)
             try:
-                yield World(engine, tmp_path / str(next(_numbers)))
+                yield World(engine, tmp_path_factory.mktemp("world"))
             finally:
                 engine.dispose()
 

@@ -2,13 +2,18 @@
 
 import dataclasses
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
+from include.cli.flow_files import read_flow_files
 from include.cli.parts import LARGEST_ID, console, open_database, present, print_whole
 from include.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from include.domain.flow import Flow
+    from include.services.simulate import Simulation
 
 Shop = Annotated[
     str | None, typer.Option("--shop", help="The shop's id; not needed where there is only one.")
@@ -37,13 +42,15 @@ def why(
         raise ConfigurationError("Name one of: a request's id, --email, --profile, --variant, --batch.")
     with open_database() as engine:
         if subscription is not None:
-            found = [reasons.explain_request(engine, subscription)]
+            found = [reasons.explain_request(engine, subscription, present())]
         elif batch is not None:
             found = [reasons.explain_batch(engine, batch)]
         elif variant is not None:
-            found = [reasons.explain_variant(engine, reasons.require_shop(engine, shop), variant)]
+            found = [reasons.explain_variant(engine, reasons.require_shop(engine, shop), variant, present())]
         else:
-            found = reasons.explain_person(engine, reasons.require_shop(engine, shop), email, profile)
+            found = reasons.explain_person(
+                engine, reasons.require_shop(engine, shop), present(), email, profile
+            )
     for one in found:
         if as_json:
             typer.echo(json.dumps(dataclasses.asdict(one), indent=2, default=str))
@@ -75,10 +82,23 @@ def simulate(
     rules = {name: value for name, value in spelled.items() if value is not None}
     with open_database() as engine:
         given = Assumption(require_shop(engine, shop), variant, units, rules, sales_per_hour)
-        result = simulate_restock(engine, given, present())
+        result = simulate_restock(engine, given, present(), _valid_flows())
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(result), indent=2, default=str))
         return
+    if result.batches:
+        print_whole(_as_table(result))
+    end = {"closed": "there are too few units to tell anyone", **HOLDS}.get(result.end, result.end)
+    console.print(f"It ends: {end}. {result.still_waiting:,} keep waiting.")
+
+
+def _valid_flows() -> "list[Flow]":
+    from include.domain.flow import Flow
+
+    return [flow for flow in read_flow_files() if isinstance(flow, Flow)]
+
+
+def _as_table(result: "Simulation") -> Table:
     table = Table("batch", "at (UTC)", "units", "told", "places", "requests")
     for number, batch in enumerate(result.batches, 1):
         ids, count = batch.subscription_ids, len(batch.subscription_ids)
@@ -90,6 +110,4 @@ def simulate(
             f"{batch.first_place}-{batch.first_place + count - 1}",
             " ".join(map(str, ids[:3])) + (f" ... {ids[-1]}" if count > 3 else ""),
         )
-    print_whole(table)
-    end = {"closed": "there are too few units to tell anyone", **HOLDS}.get(result.end, result.end)
-    console.print(f"It ends: {end}. {result.still_waiting} keep waiting.")
+    return table

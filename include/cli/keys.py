@@ -54,9 +54,8 @@ def keys_list(shop: Annotated[str, typer.Option("--shop", help="Only this shop's
             f"{row.shop_id}  key {row.key_id}  {row.kind}  {hint}  created {row.created_at:%Y-%m-%d}  {state}"
             f"{origins}{factor}",
         )
-    console.print(
-        "" if found else "There are no keys. `restock keys create --shop SHOP --kind public` makes one."
-    )
+    if not found:
+        console.print("There are no keys. `restock keys create --shop SHOP --kind public` makes one.")
 
 
 @keys.command("revoke")

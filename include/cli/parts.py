@@ -48,6 +48,14 @@ def print_whole(table: Table) -> None:
     _Terminal(width=measured).print(table)
 
 
+def print_table(table: Table) -> None:
+    """Print a table with texts: folded to a terminal's width, and one line per row in a file or a pipe."""
+    if console.is_terminal:
+        console.print(table)
+    else:
+        print_whole(table)
+
+
 def command_group(purpose: str) -> typer.Typer:
     """A group of commands that shows its help where none is named."""
     return typer.Typer(no_args_is_help=True, help=purpose)

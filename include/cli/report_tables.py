@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from include.cli.parts import command_group, console, open_database, open_store, present
+from include.cli.parts import command_group, console, open_database, open_store, present, print_table
 from include.domain.report_days import check_days
 from include.errors import ConfigurationError
 from include.settings import load_settings
@@ -107,12 +107,12 @@ def _show_builds(engine: "Engine", names: list[str]) -> None:
     from include.services.report_build import list_builds
 
     built = list_builds(engine)
-    table = Table("report", "one row per", "last built")
+    table = Table("report", "what it holds", "last built")
     for name in names:
         known = [f"{row.shop_id}: {row.built_at:%Y-%m-%d %H:%M}Z" for row in built if row.report == name]
         state = ", ".join(known) or ("not yet" if find_report(name).is_built else "always current")
         table.add_row(name, find_report(name).grain, state)
-    console.print(table)
+    print_table(table)
 
 
 def _names(name: str | None) -> Iterable[str]:

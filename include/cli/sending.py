@@ -56,7 +56,8 @@ def channels_list() -> None:
 
     with open_database() as engine:
         for row in list_channels(engine):
-            console.print(f"{row.channel}: {row.queued_count} queued, {_pause_of(row)}")
+            due = f"; the first is due {row.earliest_due_at:%Y-%m-%d %H:%M}Z" if row.queued_count else ""
+            console.print(f"{row.channel}: {row.queued_count} queued, {_pause_of(row)}{due}")
         for alert in list_alerts(engine):
             console.print(
                 f"! {alert.kind} {alert.subject} since {alert.raised_at:%Y-%m-%d %H:%M}Z: {alert.detail}"

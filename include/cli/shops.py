@@ -81,6 +81,9 @@ def sync(
         table.add_row(row.variant_id, row.title or "", row.location_id, before, f"{row.quantity:f}", news)
     if story.changes:
         print_whole(table)
+    unshown = story.figures["changed"] - len(story.changes)
+    if unshown > 0:
+        console.print(f"… and {unshown:,} more; --most {story.figures['changed']} shows all.")
 
 
 def _open_shop(shop_id: str, config: Path | None, uri: str | None) -> tuple["Shop", "Connector"]:

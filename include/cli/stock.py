@@ -17,6 +17,7 @@ from include.cli.parts import (
     present,
 )
 from include.domain.shop import Shop
+from include.domain.text import count_of
 from include.settings import load_settings
 
 Address = Annotated[str, typer.Argument(metavar="FILE-OR-URL", help="The feed, as feed.url names it.")]
@@ -86,7 +87,7 @@ def snapshots_show(
         if value is not None:
             console.print(f"{name.replace('_', ' ')}: {value}")
     for row in story.held:
-        console.print(f"  held back {row.variant_id}, {row.units} units: {row.guard_reason}")
+        console.print(f"  held back {row.variant_id}, {count_of(row.units, 'unit')}: {row.guard_reason}")
     rejects = ((row.line_number, row.reason, row.excerpt) for row in story.rejects)
     _print_rejects(rejects, story.figures.reject_count)
 

@@ -19,10 +19,9 @@ from include.errors import ConfigurationError, NotFound, RowRejected
 
 subscriptions = command_group("Waiting lists.")
 ANSWERS = {
-    "waiting": "Taken.",
-    "unconfirmed": "Taken; it waits once the link in the confirmation mail is followed.",
-    "known": "Known: it joined the request that was there, at its place.",
-    "in_stock": "Not taken: it is in stock now (restock_in_stock_request is 'reject').",
+    "waiting": "Taken as request {id}; `restock why {id}` says what it waits for.",
+    "unconfirmed": "Taken as request {id}; it waits once the link in the confirmation mail is followed.",
+    "known": "Known: it joined request {id}, at its place.",
 }
 
 
@@ -65,7 +64,8 @@ def subscriptions_refused(shop: ShopId, most: Most = 100) -> None:
         console.print(
             f"{row.imported_at:%Y-%m-%d %H:%M}Z  file {row.file}  line {row.line_number}: {row.reason}",
         )
-    console.print("" if refused else "No line was refused.")
+    if not refused:
+        console.print("No line was refused.")
 
 
 @subscriptions.command("count")
@@ -103,10 +103,12 @@ def subscriptions_add(
         with open_database() as engine:
             register_shop_of_file(engine, shop)
             proof = {"text": sms_consent} if sms_consent else None
-            answer = ask_to_be_told(engine, shop, request, "cli", now, proof)
+            outcome = ask_to_be_told(engine, shop, request, "cli", now, proof)
     except RowRejected as rejected:
         raise ConfigurationError(f"Not taken: {rejected}.") from None
-    console.print(ANSWERS[answer])
+    if outcome.answer == "in_stock":
+        raise ConfigurationError("Not taken: it is in stock now (restock_in_stock_request is 'reject').")
+    console.print(ANSWERS[outcome.answer].format(id=outcome.subscription_id))
 
 
 @subscriptions.command("export")
@@ -133,13 +135,13 @@ def subscriptions_cancel(
     shop: Annotated[str, typer.Option("--shop", help="The shop of the request with this id.")] = "",
 ) -> None:
     """End one request and its unsent messages; the person's others stay."""
-    from include.services.requests import cancel_by_token, cancel_request
+    from include.services.requests import cancel_by_id, cancel_by_token
 
     if shop and not request.isdecimal():
         raise ConfigurationError("With --shop a request is named by its id, a whole number.")
     with open_database() as engine:
         was_open = (
-            cancel_request(engine, shop, int(request), present())
+            cancel_by_id(engine, shop, int(request), present())
             if shop
             else cancel_by_token(engine, request, present())
         )

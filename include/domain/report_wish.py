@@ -60,8 +60,9 @@ class Condition(NamedTuple):
         return f"{self.figure} {self.comparison} {self.number:g}"
 
     def holds(self, figures: Mapping[str, float]) -> bool:
-        """Whether it is so for these figures."""
-        return COMPARISONS[self.comparison](figures[self.figure], self.number)
+        """Whether it is so for these figures; it is not where the figure is unknown."""
+        figure = figures.get(self.figure)
+        return figure is not None and COMPARISONS[self.comparison](figure, self.number)
 
 
 def parse_condition(text: str) -> Condition:

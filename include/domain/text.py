@@ -1,6 +1,11 @@
-"""Text that leaves in a spreadsheet."""
+"""Text that people read: counts in sentences, cells of a spreadsheet."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def count_of(number: int, noun: str) -> str:
+    """A count as people say it: '1 unit', '5,000 units'."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def neutralize_formula(text: str) -> str:

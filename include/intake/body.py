@@ -20,6 +20,7 @@ JSON_TYPES = ("application/json", "application/vnd.api+json", "text/plain", "")
 FORM_TYPE = "application/x-www-form-urlencoded"
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<place>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"missing required field `([^`]+)`")
+_UNKNOWN = re.compile(r"contains unknown field `([^`]+)`")
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+|\.\.\.)\]")
 
 Body = TypeVar("Body")
@@ -47,7 +48,7 @@ async def read_bytes(request: Request, most: int = MOST_BYTES) -> bytes:
 
 
 async def read_json(request: Request, kind: type[Body], most: int = MOST_BYTES) -> Body:
-    """The body as `kind`; members that `kind` does not know are left alone."""
+    """The body as `kind`; members that `kind` does not know are left alone, unless it forbids them."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type not in JSON_TYPES:
         raise ApiError.of(415, "Allowed media types are application/json and application/vnd.api+json.")
@@ -92,6 +93,9 @@ def as_fault(text: str, kind: Any = None) -> Fault:
     pointer = "".join(f"/{step}" for step in steps)
     if missing := _MISSING.search(match["what"]):
         return Fault(f"'{missing[1]}' is a required field.", f"{pointer}/{missing[1]}", code="invalid")
+    if unknown := _UNKNOWN.search(match["what"]):
+        names = ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
+        return Fault(f"This is not known. Allowed: {names}.", f"{pointer}/{unknown[1][:100]}", code="invalid")
     if match["what"].startswith("Invalid enum value") and (values := _allowed_at(kind, steps)):
         return Fault(f"{match['what'][:300]}. Allowed: {', '.join(values)}.", pointer, code="invalid")
     return Fault(f"{match['what'][:300]}.", pointer or "/data", code="invalid")

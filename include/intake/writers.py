@@ -7,7 +7,7 @@ from starlette.requests import Request
 from include.domain.webhook import Delivery
 from include.intake.door import Door
 from include.intake.together import Together
-from include.services.asking import Answer, Asked, ask_together
+from include.services.asking import Asked, Outcome, ask_together
 from include.services.events import Event, record_events
 from include.services.webhooks import keep_deliveries
 
@@ -16,7 +16,7 @@ class Writers:
     """One gathering per kind of writing."""
 
     def __init__(self, door: Door) -> None:
-        self.requests: Together[Asked, Answer] = Together(
+        self.requests: Together[Asked, Outcome] = Together(
             door, "requests", lambda shop_id, asked: ask_together(door.engine, shop_id, asked, door.clock())
         )
         self.webhooks: Together[Delivery, bool] = Together(

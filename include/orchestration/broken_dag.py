@@ -31,8 +31,7 @@ def broken_dag(dag_id: str, problems: str, schedule: Any = EVERY_HOUR) -> DAG:
         dag_id,
         dag_display_name=f"{dag_id} (broken)",
         schedule=schedule,
-        doc_md=PAGE.format(problems=problems),
-        **dag_defaults("broken"),
+        **dag_defaults("broken", doc=PAGE.format(problems=problems)),
     ) as dag:
         show_problems(problems)
     return dag

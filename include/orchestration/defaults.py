@@ -58,9 +58,12 @@ DEADLINES = {
 }
 
 
-def dag_defaults(*tags: str) -> dict[str, Any]:
-    """The arguments that every Dag shares: no catch-up, and one run at a time."""
+def dag_defaults(*tags: str, doc: str | None) -> dict[str, Any]:
+    """The arguments that every Dag shares: no catch-up, one run at a time, its page and the first line of that."""
+    page = doc or ""
     return {
+        "doc_md": page,
+        "description": page.partition("\n")[0].replace("*", ""),
         "default_args": DEFAULT_ARGS,
         "start_date": datetime(2024, 1, 1, tzinfo=UTC),
         "catchup": False,

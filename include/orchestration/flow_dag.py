@@ -67,8 +67,7 @@ def _compile_valid(flow: Flow) -> DAG:
         flow_dag_id(flow.name),
         dag_display_name=flow.title,
         schedule=[due_asset(flow_target(flow.name))],
-        doc_md=page,
-        **dag_defaults("flow"),
+        **dag_defaults("flow", doc=page),
     ) as dag:
         first = flow.steps[0].id
         bodies = {step.id: enter if step.id == first else move for step in flow.steps}

@@ -35,12 +35,16 @@ DARK = Theme("#1b1d20", ink="#f3f3f1", soft="#b4b6b9", lines="#3a3d41")
 ANY_PAGE = Theme(None, ink=GREY, soft=GREY, lines=GREY, line_opacity=0.25)
 THEMES = {"light": LIGHT, "dark": DARK}
 
+# What the widest chart needs. A phone shrinks the page to its screen; a drawing that is shrunk by CSS instead
+# mistakes where the pointer stands.
+PAGE_WIDTH = 540
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="viewport" content="width={width}">
 <title>Restock</title>
-<style>body {{ margin: 0; background: {background}; }} #chart svg {{ max-width: 100%; height: auto; }}</style>
+<style>body {{ margin: 0; background: {background}; }}</style>
 <div id="chart"></div>
 <script>{bundle}</script>
 <script>vegaEmbed("#chart", {spec}, {{actions: false, renderer: "svg"}});</script>
@@ -70,7 +74,8 @@ def as_html(chart: altair.TopLevelMixin, theme: Theme = LIGHT) -> str:
     """A page on which the same drawing answers to the pointer; its script is in the page, nothing is fetched."""
     # A product's title stands in the script: it must not be able to end it.
     spec = json.dumps(as_spec(chart, theme)).replace("<", "\\u003c")
-    return _PAGE.format(background=theme.background or "transparent", bundle=chart_script(), spec=spec)
+    background = theme.background or "transparent"
+    return _PAGE.format(width=PAGE_WIDTH, background=background, bundle=chart_script(), spec=spec)
 
 
 @cache

@@ -106,7 +106,10 @@ def draw_stock(rows: Rows, subtitle: str) -> altair.TopLevelMixin:
     title = "Stock, people waiting, and batches told"
     if not rows:
         return no_data(title, subtitle)
-    data = rows_of([{**row, "at": _as_utc(row["at"])} for row in rows])
+    # Vega-Lite shows a tooltip's time on the viewer's clock: it is given the words.
+    data = rows_of(
+        [{**row, "at": _as_utc(row["at"]), "moment": f"{row['at']:%d %b %Y %H:%M}"} for row in rows]
+    )
     base = altair.Chart(data)
     moments = [row["at"] for row in rows]
     first, last = min(moments), max(moments)
@@ -116,7 +119,7 @@ def draw_stock(rows: Rows, subtitle: str) -> altair.TopLevelMixin:
     x = altair.X("at:T", title=None, scale=span, axis=_time_axis(last - first))
     # One moment is no line: it is drawn as a point too.
     points = {"filled": True, "size": 45, "color": BLUE} if len(set(moments)) < FEW_MOMENTS else False
-    moment = altair.Tooltip("at:T", title="at", format="%d %b %Y %H:%M", formatType="utc")
+    moment = _tip("moment", "at", "nominal")
     most_units = max((row["amount"] for row in rows if row["kind"] == "stock"), default=0)
     stock = (
         base.transform_filter("datum.kind == 'stock'")
@@ -200,7 +203,12 @@ def _by_day(rows: Rows) -> altair.Chart:
         key = (str(row["report_on"]), "sent" if row["outcome"] == "sent" else "skipped")
         counted[key] = counted.get(key, 0) + row["message_count"]
     values = [
-        {"day": f"{day}T00:00:00Z", "outcome": outcome, "messages": count}
+        {
+            "day": f"{day}T00:00:00Z",
+            "on": f"{date.fromisoformat(day):%d %b %Y}",
+            "outcome": outcome,
+            "messages": count,
+        }
         for (day, outcome), count in sorted(counted.items())
     ]
     names = ["sent", "skipped"] if reasons else ["sent"]
@@ -218,9 +226,9 @@ def _by_day(rows: Rows) -> altair.Chart:
             color=altair.Color(
                 "outcome:N", scale=altair.Scale(domain=names, range=[BLUE, GREY][: len(names)])
             ),
-            order=altair.Order("outcome:N"),
+            order=altair.Order("outcome:O"),
             tooltip=[
-                altair.Tooltip("day:T", title="day", format="%d %b %Y", formatType="utc"),
+                _tip("on", "day", "nominal"),
                 _tip("outcome", "outcome", "nominal"),
                 _tip("messages", "messages"),
             ],
@@ -265,7 +273,7 @@ def _name_axis() -> altair.Axis:
 
 def _time_axis(span: timedelta = LONG_SPAN) -> altair.Axis:
     clock = next(form for shortest, form in CLOCKS if span >= shortest)
-    return altair.Axis(labelOverlap=True, tickCount=6, grid=False, format=clock)
+    return altair.Axis(labelOverlap=True, labelSeparation=6, tickCount=6, grid=False, format=clock)
 
 
 def _day_axis(days: Collection[str]) -> altair.Axis:

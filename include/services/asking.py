@@ -20,21 +20,34 @@ from include.services.rules import rules_in_force
 from include.services.shops import require_shop
 
 Answer = Literal["waiting", "unconfirmed", "known", "in_stock"]
+_OF_STATE: dict[str, Answer] = {"waiting": "waiting", "released": "waiting", "unconfirmed": "unconfirmed"}
 _PROOF_KEY = b"restock proof of address"
 
 
 @dataclass(frozen=True)
 class Asked:
-    """One request as it came in; `text_shown` is what the person read, `profile_id` who it is if nothing else says."""
+    """One request as it came in; `text_shown` is what the person read, `profile_id` who it is if nothing else says.
+
+    Whoever wants to cancel it later says `wants_id`.
+    """
 
     request: Request
     source: str
     text_shown: str | None = None
     profile_id: int | None = None
+    wants_id: bool = False
 
 
-def ask_together(engine: Engine, shop_id: str, asked: Sequence[Asked], now: datetime) -> list[Answer]:
-    """Take what came at the same time in one transaction; an answer for each.
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one request, and the request that it made or joined, where that was wanted."""
+
+    answer: Answer
+    subscription_id: int | None = None
+
+
+def ask_together(engine: Engine, shop_id: str, asked: Sequence[Asked], now: datetime) -> list[Outcome]:
+    """Take what came at the same time in one transaction; an outcome for each.
 
     'known' is not told apart from 'waiting': what joined an open request waits too. Who asks to be told by SMS
     agrees to this alert by SMS, unless they objected before (SEMANTICS 10.1). Raises NotFound, RowRejected.
@@ -50,9 +63,12 @@ def ask_together(engine: Engine, shop_id: str, asked: Sequence[Asked], now: date
         taken: Answer = "unconfirmed" if shop.double_opt_in else "waiting"
         if rules.in_stock_request != "reject":
             _take(connection, shop, proven, rules.in_stock_request, now)
-            return [taken] * len(asked)
-        # One by one, since a set only says how many it refused.
-        return ["in_stock" if _take(connection, shop, [each], "reject", now) else taken for each in proven]
+            answers = [taken] * len(asked)
+        else:
+            # One by one, since a set only says how many it refused.
+            refused = [_take(connection, shop, [each], "reject", now) for each in proven]
+            answers = ["in_stock" if is_refused else taken for is_refused in refused]
+        return _name_requests(connection, shop_id, proven, answers, now)
 
 
 def ask_to_be_told(
@@ -62,7 +78,7 @@ def ask_to_be_told(
     source: str,
     now: datetime,
     sms_consent: Mapping[str, str] | None = None,
-) -> Answer:
+) -> Outcome:
     """Take one request; 'known' joined one that was open, 'in_stock' was refused since it can be bought now.
 
     `sms_consent` is the proof, such as the text shown, where the person agreed to text messages.
@@ -80,11 +96,12 @@ def ask_to_be_told(
         taken = take_requests(
             connection, shop_id, [request], source, rules.in_stock_request, now, shop.double_opt_in
         )
-    if taken.refused:
-        return "in_stock"
-    if not taken.new:
-        return "known"
-    return "unconfirmed" if shop.double_opt_in else "waiting"
+        if taken.refused:
+            return Outcome("in_stock")
+        [named] = _name_requests(
+            connection, shop_id, [Asked(request, source, wants_id=True)], ["waiting"], now
+        )
+    return named if taken.new else Outcome("known", named.subscription_id)
 
 
 def _take(
@@ -98,6 +115,33 @@ def _take(
         )
         refused += taken.refused
     return refused
+
+
+def _name_requests(
+    connection: Connection, shop_id: str, asked: Sequence[Asked], answers: Sequence[Answer], now: datetime
+) -> list[Outcome]:
+    """The outcomes, with the ids that are wanted; who asks again for what has ended hears 'known'."""
+    wanted = [place for place, each in enumerate(asked) if each.wants_id]
+    named = [Outcome(answer) for answer in answers]
+    if not wanted:
+        return named
+    requests = [asked[place].request for place in wanted]
+    rows = run_query(
+        connection,
+        "request.find_asked",
+        shop_id=shop_id,
+        profile_ids=find_people(connection, shop_id, requests, now),
+        variant_ids=[request.variant_id for request in requests],
+        product_ids=[request.product_id for request in requests],
+        subscribed_at=[request.subscribed_at for request in requests],
+    )
+    for row in rows:
+        place = wanted[row.position - 1]
+        answer = named[place].answer
+        if answer != "in_stock":
+            answer = _OF_STATE.get(row.state, "known")
+        named[place] = Outcome(answer, row.subscription_id)
+    return named
 
 
 def _name_people(connection: Connection, shop_id: str, asked: Sequence[Asked]) -> list[Asked]:

@@ -59,7 +59,7 @@ def read_request(
     email: str, phone: str, variant: str, product: str, channels: str, quantity: str, now: datetime
 ) -> Request:
     """One request of this moment out of its texts, or RowRejected."""
-    checked_email = check_email(email) if email.strip() or not phone.strip() else None
+    checked_email = check_email(email) if email.strip() else None
     variant_id, product_id = check_item(variant, product)
     return Request(
         email=checked_email,

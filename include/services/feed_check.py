@@ -17,6 +17,7 @@ from include.catalog.reply import shown_url
 from include.domain.gates import find_refusals
 from include.domain.rules import RuleSet
 from include.domain.shop import CountedLocations, Shop
+from include.domain.text import count_of
 from include.domain.window import Window
 from include.errors import ConfigurationError, RestockError
 from include.services.feed_figures import Feed, FeedFigures, FeedTally
@@ -50,7 +51,10 @@ class FeedVerdict:
 
     def as_text(self) -> str:
         """The verdict for people."""
-        figures = f"{self.rows} good rows, {self.rejected} rejected; {self.variants} variants, {self.sold_out} sold out"
+        figures = (
+            f"{count_of(self.rows, 'good row')}, {self.rejected} rejected; {count_of(self.variants, 'variant')}, "
+            f"{self.sold_out} sold out"
+        )
         if self.back_in_stock is not None:
             figures += f", {self.back_in_stock} back in stock since the baseline"
         return f"{self.verdict}: {self.reason}\n{figures}"
@@ -165,7 +169,8 @@ def _reason(figures: FeedFigures) -> str:
         return "Every row can be read, and no gate objects."
     total = figures.row_count + figures.reject_count
     first = _shown(figures.rejects[0])
-    return f"{figures.reject_count} of {total} rows would be left out, the others taken. The first: {first}."
+    left_out = f"{figures.reject_count} of {count_of(total, 'row')}"
+    return f"{left_out} would be left out, the others taken. The first: {first}."
 
 
 def _shown(row: RejectedRow) -> str:

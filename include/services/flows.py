@@ -18,13 +18,18 @@ from include.services.settling import settle_requests
 def register_flows(engine: Engine, flows: Sequence[Flow], now: datetime) -> dict[str, int]:
     """Make the database know the flows as their files say; a change gives waiting variants a new look."""
     with engine.begin() as connection:
-        run_query(connection, "flow.lock_flows")
-        changed = sum(_register(connection, flow, now) for flow in flows)
-        names = [flow.name for flow in flows]
-        gone = len(run_query(connection, "flow.unregister_missing", flow_names=names).all())
-        if changed or gone:
-            run_query(connection, "release.wake_held", now=now)
-            wake(connection, RELEASE)
+        return learn_flows(connection, flows, now)
+
+
+def learn_flows(connection: Connection, flows: Sequence[Flow], now: datetime) -> dict[str, int]:
+    """The same within a transaction."""
+    run_query(connection, "flow.lock_flows")
+    changed = sum(_register(connection, flow, now) for flow in flows)
+    names = [flow.name for flow in flows]
+    gone = len(run_query(connection, "flow.unregister_missing", flow_names=names).all())
+    if changed or gone:
+        run_query(connection, "release.wake_held", now=now)
+        wake(connection, RELEASE)
     return {"flows": len(flows), "changed": changed, "gone": gone}
 
 
@@ -34,7 +39,8 @@ def move_step(engine: Engine, flow_name: str, step_id: str, now: datetime) -> di
         step = run_query(connection, "flow.find_step", flow_name=flow_name, step_id=step_id).one_or_none()
         if step is None:
             raise NotFound(
-                f"Flow '{flow_name}' has no registered step '{step_id}'. Run `restock flows register`."
+                f"Flow '{flow_name}' has no registered step '{step_id}'. Dag restock_release "
+                "makes the flow files known: trigger it, then clear this task."
             )
         if step.channel is None:
             return {"moved": 0, "messages": 0}

@@ -28,7 +28,7 @@ def read_token(connection: Connection, purpose: Purpose, token: str) -> tuple[st
         shop_id, target_id = URLSafeSerializer(secret, salt=purpose).loads(token)
     except BadSignature:
         raise NotFound(
-            f"The {purpose} token is not one of this database. Copy it whole from the message."
+            f"The {purpose.removesuffix('_report')} token is not one of this database. Copy it whole from the message."
         ) from None
     return str(shop_id), int(target_id)
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
+from include.domain.text import count_of
 from include.domain.wake import RELEASE
 from include.errors import NotFound
 from include.services.due import wake
@@ -41,14 +42,15 @@ def ask_about(engine: Engine, shop_id: str, batch_id: int, now: datetime) -> Que
         run_query(connection, "proposal.mark_asked", shop_id=shop_id, batch_id=batch_id, now=now)
         wake(connection, RELEASE)
     per_unit = found.customers_per_unit or "all"
+    people = "1 person" if found.released_count == 1 else f"{found.released_count:,} people"
     return Question(
-        subject=f"Tell {found.released_count} people that '{found.title or found.variant_id}' is back?",
+        subject=f"Tell {people} that '{found.title or found.variant_id}' is back?",
         body=(
             f"Shop `{shop_id}`, variant `{found.variant_id}`, batch {batch_id}: {found.released_count} of "
-            f"{found.waiting_count} who wait, {found.ordering} first; {found.units} units x {per_unit} per unit "
-            f"as of {found.decided_at:%Y-%m-%d %H:%M:%S} UTC. More than {found.rules['approval_above']} people need "
-            "approval.\n\n**Approve**: the stock is read again, and as many are told as it allows then. **Reject**, "
-            f"or no answer until {found.answer_until:%Y-%m-%d %H:%M} UTC: nobody is told for "
+            f"{found.waiting_count} who wait, {found.ordering} first; {count_of(found.units, 'unit')} x {per_unit} "
+            f"per unit as of {found.decided_at:%Y-%m-%d %H:%M:%S} UTC. More than {found.rules['approval_above']} "
+            "people need approval.\n\n**Approve**: the stock is read again, and as many are told as it allows then. "
+            f"**Reject**, or no answer until {found.answer_until:%Y-%m-%d %H:%M} UTC: nobody is told for "
             f"{found.wait_minutes:g} minutes, then it is decided anew."
         ),
         time_left=max(found.answer_until - now, timedelta(seconds=1)),

@@ -39,6 +39,18 @@ FIGURES: Mapping[str, Mapping[str, str]] = {
         "rejected_row_count": "rows that could not be read",
         "changed_count": "quantities changed",
     },
+    "demand": {
+        "waiting_count": "people waiting",
+        "item_count": "items that they wait for",
+        "wanted_units": "units that they want",
+        "reorder_units": "units to order",
+        "lost_revenue": "lost revenue, estimated",
+    },
+    "queue": {
+        "waiting_count": "people waiting",
+        "wanted_units": "units that they want",
+        "new_count": "new in this time",
+    },
     WATCHDOG: {
         "finding_count": "open findings",
         "new_count": "found in this time",
@@ -74,13 +86,14 @@ def check_condition(report: str, condition: Condition) -> None:
 
 
 def read_figures(connection: Connection, report: str, shop_id: str, period: Period) -> list[Figure]:
-    """The key figures of a period, with those of the span before."""
+    """The key figures of a period, with those of the span before; one that nobody can tell is left out."""
     kind = figures_of(report)
     now = _read(connection, kind, shop_id, period)
     before = {} if kind in OF_THE_PRESENT else _read(connection, kind, shop_id, span_before(period))
     return [
         Figure(name, label, float(now[name]), float(before[name]) if before else None)
         for name, label in FIGURES[kind].items()
+        if now[name] is not None
     ]
 
 

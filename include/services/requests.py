@@ -10,10 +10,12 @@ from sqlalchemy import Connection, Engine
 from include.db.queries import run_query
 from include.domain.request import InStockRequest, Request
 from include.domain.wake import DISPATCH, RELEASE
+from include.errors import NotFound
 from include.services.due import wake
 from include.services.links import read_token
 from include.services.people import find_people
 from include.services.product_requests import place, place_beside
+from include.services.request_list import find_request
 from include.services.rules import rules_in_force
 
 
@@ -59,6 +61,17 @@ def take_requests(
         sum(getattr(row, f"{name}_count") for row in rows) for name in ("new", "merged", "refused")
     )
     return Taken(new, merged, len(requests) - new - merged - refused, refused)
+
+
+def cancel_by_id(engine: Engine, shop_id: str, subscription_id: int, now: datetime) -> bool:
+    """End a request that somebody names by its id; see cancel_request. Raises NotFound for another shop's."""
+    with engine.connect() as connection:
+        if find_request(connection, shop_id, subscription_id) is None:
+            raise NotFound(
+                f"Shop '{shop_id}' has no request {subscription_id}. `restock why --email ADDRESS --shop {shop_id}` "
+                "names a person's, the report 'queue' those of all who wait."
+            )
+    return cancel_request(engine, shop_id, subscription_id, now)
 
 
 def cancel_request(engine: Engine, shop_id: str, subscription_id: int, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from include.catalog.base import CatalogRow, Chunk, Connector, RejectedRow
 from include.domain.gates import find_refusals
 from include.domain.rules import RuleSet
 from include.domain.shop import CountedLocations, Shop
+from include.domain.text import count_of
 from include.domain.window import Window
 from include.services.feed_figures import FeedFigures, FeedTally
 from include.services.sync import Patience
@@ -65,10 +66,11 @@ class ShopCheck:
     def as_lines(self) -> Iterator[str]:
         """For people."""
         rows, said = self.figures.row_count, self.understood
-        yield f"{self.source}: {self.byte_count:,} bytes"
+        yield f"{self.source}: {count_of(self.byte_count, 'byte')}"
         yield (
-            f"{rows:,} rows, {self.figures.reject_count:,} unreadable; {self.figures.variant_count:,} variants, "
-            f"{self.figures.zero_count:,} sold out; {len(said.locations):,} locations"
+            f"{count_of(rows, 'row')}, {self.figures.reject_count:,} unreadable; "
+            f"{count_of(self.figures.variant_count, 'variant')}, {self.figures.zero_count:,} sold out; "
+            f"{count_of(len(said.locations), 'location')}"
         )
         found = {name: count for name, count in said.said.items() if name != "location_id" or count}
         told = ", ".join(f"{name} {_percent(count, rows)}" for name, count in found.items())
@@ -93,8 +95,8 @@ class ShopCheck:
         left_out = self.figures.reject_count
         but = f" and leave out {left_out:,}" if left_out else ""
         return (
-            f"A sync would take {self.figures.row_count:,} rows{but}. The first one of a shop sets the levels and "
-            "tells nobody; from then on people are told what comes back."
+            f"A sync would take {count_of(self.figures.row_count, 'row')}{but}. The first one of a shop sets the "
+            "levels and tells nobody; from then on people are told what comes back."
         )
 
 

@@ -3,7 +3,7 @@
 It is the real decision, carried out in a transaction that is rolled back.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,10 +11,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
+from include.domain.flow import Flow
 from include.domain.overrides import SCOPES, RuleOverride, RuleSubject, read_overrides, resolve_rules
 from include.domain.release import needs_approval
 from include.domain.rules import RuleSet
 from include.errors import ConfigurationError, NotFound
+from include.services.flows import learn_flows
 from include.services.product_requests import place_beside
 from include.services.release import Look, carry_out, look
 from include.services.rules import insert_rule_set, rules_in_force
@@ -54,10 +56,17 @@ class Simulation:
     still_waiting: int
 
 
-def simulate_restock(engine: Engine, given: Assumption, now: datetime) -> Simulation:
-    """Play a restock through to its end; raises NotFound, ConfigurationError."""
+def simulate_restock(
+    engine: Engine, given: Assumption, now: datetime, flows: Sequence[Flow] | None = None
+) -> Simulation:
+    """Play a restock through to its end, with the flows as their files say where these are given.
+
+    Raises NotFound, ConfigurationError.
+    """
     with engine.connect() as connection, connection.begin() as transaction:
         run_query(connection, "release.lock_release")
+        if flows is not None:
+            learn_flows(connection, flows, now)
         rules = _assume_rules(connection, given, now)
         rule_set_id = insert_rule_set(connection, rules, now)
         play = _Play(connection, given, rules, rule_set_id, now)

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
 from include.domain.request import fold_email
+from include.domain.text import count_of
 from include.domain.variant_rules import VariantRules
 from include.errors import NotFound
 
@@ -27,8 +28,8 @@ HOLDS = {
 }
 SIZES = ("units", "basis_units", "customers_per_unit", "allowed_count", "in_flight_count", "invited_count")
 PASSED = {
-    "wants_more": "it wants {row.wanted_quantity} units, more than there were, so the others went on without it",
-    "does_not_fit": "it wants {row.wanted_quantity} units, more than the batch still had room for",
+    "wants_more": "it wants {wanted}, more than there were, so the others went on without it",
+    "does_not_fit": "it wants {wanted}, more than the batch still had room for",
 }
 
 
@@ -40,14 +41,14 @@ class Explanation:
     numbers: dict[str, Any]
 
 
-def explain_request(engine: Engine, subscription_id: int) -> Explanation:
+def explain_request(engine: Engine, subscription_id: int, now: datetime) -> Explanation:
     """Why one request was or was not told; raises NotFound."""
     with engine.connect() as connection:
-        return _explain_request(connection, subscription_id)
+        return _explain_request(connection, subscription_id, now)
 
 
 def explain_person(
-    engine: Engine, shop_id: str, email: str | None = None, profile_id: int | None = None
+    engine: Engine, shop_id: str, now: datetime, email: str | None = None, profile_id: int | None = None
 ) -> list[Explanation]:
     """The same for every request of a person, the newest first; raises NotFound without repeating the address."""
     key = fold_email(email) if email else None
@@ -61,10 +62,10 @@ def explain_person(
         ids = run_query(
             connection, "why.list_requests", shop_id=shop_id, profile_id=person, most=MOST_REQUESTS
         )
-        return [_explain_request(connection, subscription_id) for subscription_id in ids.scalars().all()]
+        return [_explain_request(connection, one, now) for one in ids.scalars().all()]
 
 
-def explain_variant(engine: Engine, shop_id: str, variant_id: str) -> Explanation:
+def explain_variant(engine: Engine, shop_id: str, variant_id: str, now: datetime) -> Explanation:
     """What holds a variant's queue, and by which rules; raises NotFound."""
     with engine.connect() as connection:
         row = run_query(
@@ -77,14 +78,14 @@ def explain_variant(engine: Engine, shop_id: str, variant_id: str) -> Explanatio
         if not waiting:
             raise NotFound(f"Nothing is known of the stock of variant '{variant_id}' in shop '{shop_id}'.")
         return Explanation(
-            f"Variant '{variant_id}' is in no catalog yet, and {waiting} wait: they join when one knows it.",
+            f"Variant '{variant_id}' is in no catalog yet, and {_people(waiting, 'wait')} until one knows it.",
             {"shop_id": shop_id, "variant_id": variant_id, "waiting_count": waiting},
         )
     per_unit = row.rules.get("customers_per_unit", "all")
     sentence = (
-        f"Variant '{variant_id}' has {_counted(row)} units, {row.waiting_count} wait and {row.in_flight_count} are "
-        f"released but not told yet; {_variant_state(row)}. Rules: from {row.rules.get('min_inventory', 1)} units, "
-        f"{per_unit} per unit{_origins(row.rule_origins)}."
+        f"Variant '{variant_id}' has {count_of(_counted(row), 'unit')}, {_people(row.waiting_count, 'wait')} and "
+        f"{_people(row.in_flight_count, 'were', 'was')} released but not told yet; {_variant_state(row, now)}. Rules: "
+        f"from {count_of(row.rules.get('min_inventory', 1), 'unit')}, {per_unit} per unit{_origins(row.rule_origins)}."
     )
     return Explanation(sentence, _numbers(row))
 
@@ -114,13 +115,14 @@ def require_shop(engine: Engine, shop_id: str | None) -> str:
     raise NotFound(f"{named}; there are: {', '.join(known) or 'none yet'}.")
 
 
-def _explain_request(connection: Connection, subscription_id: int) -> Explanation:
+def _explain_request(connection: Connection, subscription_id: int, now: datetime) -> Explanation:
     row = run_query(connection, "why.explain_request", subscription_id=subscription_id).one_or_none()
     if row is None:
         raise NotFound(
-            f"No request has the id {subscription_id}. `restock subscriptions export` lists who waits."
+            f"No request has the id {subscription_id}. `restock why --email ADDRESS` names a person's, the report "
+            "'queue' those of all who wait."
         )
-    sentence = f"Request {subscription_id} for {_item(row)} {_explain(row)}."
+    sentence = f"Request {subscription_id} for {_item(row)} {_explain(row, now)}."
     return Explanation(sentence, _numbers(row))
 
 
@@ -131,14 +133,14 @@ def _item(row: Row[Any]) -> str:
     return f"any variant of product '{row.product_id}'{queue}"
 
 
-def _explain(row: Row[Any]) -> str:
+def _explain(row: Row[Any], now: datetime) -> str:
     if row.state == "notified":
         return f"was told at {_at(row.notified_at)}; {_own_batch(row)}"
     if row.state == "released":
         return f"was released and its message is {_message(row)}; {_own_batch(row)}"
     if row.state == "waiting":
         place = f" at place {row.place}" if row.variant_id else ""
-        return f"waits{place}: {_waiting(row)}"
+        return f"waits{place}: {_waiting(row, now)}"
     if row.state == "unconfirmed":
         return "waits for nothing yet: the link in its confirmation mail was not followed"
     if row.state == "skipped":
@@ -166,7 +168,7 @@ def _own_batch(row: Row[Any]) -> str:
     return f"batch {row.batch_id} of {_at(row.decided_at)} took {counts}: {sizing}"
 
 
-def _waiting(row: Row[Any]) -> str:
+def _waiting(row: Row[Any], now: datetime) -> str:
     if row.variant_id is None:
         return "no variant of it is in stock for which this person did not ask by name and may be told now"
     if not row.is_known_variant:
@@ -177,38 +179,42 @@ def _waiting(row: Row[Any]) -> str:
         again = (
             " after it sold out again before the message left" if row.reason == "out_of_stock_again" else ""
         )
-        return f"{_counted(row)} units are in stock, {row.guard_reason or _too_few(row)}{again}"
+        return f"{_in_stock(_counted(row))}, {row.guard_reason or _too_few(row)}{again}"
     if row.restock_after is not None and (row.restocked_at is None or row.restocked_at <= row.restock_after):
         return f"it asked for the next restock after {_at(row.restock_after)}, and none has come since{_guarded(row)}"
     if row.not_before is not None and (row.next_check_at is None or row.not_before >= row.next_check_at):
         return f"it was told about this variant less than 24 hours ago; next look at {_at(row.not_before)}"
     if row.reason in PASSED:
         batch = f"batch {row.passed_batch_id} passed it over: " if row.passed_batch_id else ""
-        return batch + PASSED[row.reason].format(row=row) + f"; next look at {_at(row.next_check_at)}"
+        return (
+            batch
+            + PASSED[row.reason].format(wanted=count_of(row.wanted_quantity, "unit"))
+            + _next_look(row, now)
+        )
     if row.hold_reason in HOLDS:
         return HOLDS[row.hold_reason]
-    return _between_batches(row)
+    return _between_batches(row, now)
 
 
 def _guarded(row: Row[Any]) -> str:
     return f" ({row.guard_reason})" if row.guard_reason else ""
 
 
-def _between_batches(row: Row[Any]) -> str:
+def _between_batches(row: Row[Any], now: datetime) -> str:
     if row.last_batch_at is None or not row.was_in_last_batch:
-        return f"{row.units} units are in stock and release looks at it at {_at(row.next_check_at)}"
+        return f"{_in_stock(row.units)}{_next_look(row, now)}"
     ahead = row.last_batch_released_count + row.last_batch_skipped_count
     return (
         f"it was at place {min(row.place + ahead, row.last_batch_waiting_count)}, and batch {row.last_batch_id} of "
         f"{_at(row.last_batch_at)} took {row.last_batch_released_count} ({_sizing(row, 'last_batch_')}); "
-        f"{row.units} units are in stock and the next batch is decided at {_at(row.next_check_at)}"
+        f"{_in_stock(row.units)}{_next_look(row, now)}"
     )
 
 
 def _sizing(row: Row[Any], prefix: str = "") -> str:
     number = {name: row._mapping[prefix + name] for name in SIZES}
     basis = number["basis_units"] if number["basis_units"] is not None else number["units"]
-    size = f"{basis} units x {number['customers_per_unit'] or 'all'} per unit"
+    size = f"{count_of(basis, 'unit')} x {number['customers_per_unit'] or 'all'} per unit"
     if number["allowed_count"] is None:
         return size
     invited = f" - {number['invited_count']} invited" if number["invited_count"] else ""
@@ -245,12 +251,35 @@ def _too_few(row: Row[Any]) -> str:
     return "too few to tell anyone"
 
 
-def _variant_state(row: Row[Any]) -> str:
+def _variant_state(row: Row[Any], now: datetime) -> str:
     if not row.is_open or row.units < row.rules.get("min_inventory", 1):
         reason = _too_few(row)
         return f"that is {reason}" if reason.startswith("too") else reason.removeprefix("and ")
     held = HOLDS.get(row.hold_reason or "", "nothing holds it back")
-    return f"{held}; next look at {_at(row.next_check_at)}" if row.next_check_at else held
+    if row.hold_reason is None and row.next_release_at is not None and row.next_release_at > now:
+        held = HOLDS["waiting_time"]
+    return held + _next_look(row, now)
+
+
+def _next_look(row: Row[Any], now: datetime) -> str:
+    """When release looks at it again; what has been due says what may be in the way."""
+    if row.next_check_at is None:
+        return ""
+    if row.next_check_at > now:
+        return f"; the next batch is decided at {_at(row.next_check_at)}"
+    return (
+        f"; due since {_at(row.next_check_at)}: Dag restock_release decides it within seconds, unless it is paused or "
+        "its newest run failed"
+    )
+
+
+def _in_stock(units: int) -> str:
+    return f"{count_of(units, 'unit')} {'is' if units == 1 else 'are'} in stock"
+
+
+def _people(count: int, several: str, one: str | None = None) -> str:
+    """'1 waits', '2 wait'; '1 was', '2 were'."""
+    return f"{count:,} {(one or several + 's') if count == 1 else several}"
 
 
 def _origins(origins: dict[str, str] | None) -> str:

@@ -21,7 +21,12 @@ SELECT
         SELECT count(*)
         FROM message
         WHERE message.channel = channel.channel AND message.state = 'queued'
-    ) AS queued_count
+    ) AS queued_count,
+    (
+        SELECT min(message.due_at)
+        FROM message
+        WHERE message.channel = channel.channel AND message.state = 'queued'
+    ) AS earliest_due_at
 FROM channel
 ORDER BY channel.channel;
 

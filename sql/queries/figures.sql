@@ -48,13 +48,13 @@ JOIN shop ON shop.shop_id = report_watchdog.shop_id
 WHERE report_watchdog.shop_id = :shop_id;
 
 -- name: demand
--- The key figures of who waits for what, as of the last build.
+-- The key figures of who waits for what, as of the last build; no lost revenue where there is no estimate.
 SELECT
     CAST(coalesce(sum(waiting_count), 0) AS bigint) AS waiting_count,
     count(*) AS item_count,
     CAST(coalesce(sum(wanted_units), 0) AS bigint) AS wanted_units,
     CAST(coalesce(sum(reorder_units), 0) AS bigint) AS reorder_units,
-    coalesce(sum(lost_revenue), 0) AS lost_revenue
+    sum(lost_revenue) AS lost_revenue
 FROM report_demand
 WHERE shop_id = :shop_id AND CAST(:first_on AS date) <= CAST(:last_on AS date);
 

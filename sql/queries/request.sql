@@ -154,6 +154,34 @@ SELECT
     ) AS has_product_requests
 FROM written;
 
+-- name: find_asked
+-- What each of these people asked for: the request that is open, else the one of that very date.
+SELECT DISTINCT ON (asked.position)
+    asked.position,
+    subscription.subscription_id,
+    subscription.state
+FROM unnest(
+    CAST(:profile_ids AS bigint[]), CAST(:variant_ids AS text[]), CAST(:product_ids AS text[]),
+    CAST(:subscribed_at AS timestamptz[])
+) WITH ORDINALITY AS asked (profile_id, variant_id, product_id, subscribed_at, position)
+JOIN subscription
+    ON
+        subscription.shop_id = :shop_id
+        AND subscription.profile_id = asked.profile_id
+        AND CASE
+            WHEN asked.product_id IS NULL
+                THEN subscription.product_id IS NULL AND subscription.variant_id = asked.variant_id
+            ELSE subscription.product_id = asked.product_id
+        END
+        AND (
+            subscription.state IN ('unconfirmed', 'waiting', 'released')
+            OR subscription.subscribed_at = asked.subscribed_at
+        )
+ORDER BY
+    asked.position,
+    subscription.state IN ('unconfirmed', 'waiting', 'released') DESC,
+    subscription.subscription_id DESC;
+
 -- name: count_open_now
 -- Of those who wait: for what is open now, for what no catalog knows yet (3.4), on channels that have no sender (3.1).
 SELECT

@@ -60,34 +60,34 @@ opening AS (
     WHERE NOT stock.is_open AND stock.units >= ruled.minimum
 ),
 
-running AS (
-    SELECT
-        change.variant_id,
-        change.observed_at,
-        opening.minimum,
-        sum(change.quantity - coalesce(change.previous_quantity, 0)) OVER (
-            PARTITION BY change.variant_id ORDER BY change.observed_at
-        ) AS total
-    FROM opening
-    JOIN stock_change AS change
-        ON change.shop_id = :shop_id AND change.variant_id = opening.variant_id
-    WHERE is_counted(change.location_id, opening.included_locations, opening.excluded_locations)
-),
-
 recalled AS (
-    SELECT DISTINCT ON (running.variant_id)
-        running.variant_id,
-        CAST(floor(greatest(running.total, 0)) AS bigint) AS units
-    FROM running
-    WHERE running.total < running.minimum
-    ORDER BY running.variant_id, running.observed_at DESC
+    SELECT
+        opening.variant_id,
+        below.units
+    FROM opening
+    LEFT JOIN LATERAL (
+        SELECT CAST(floor(greatest(running.total, 0)) AS bigint) AS units
+        FROM (
+            SELECT
+                change.observed_at,
+                sum(change.quantity - coalesce(change.previous_quantity, 0)) OVER (ORDER BY change.observed_at)
+                    AS total
+            FROM stock_change AS change
+            WHERE
+                change.shop_id = :shop_id
+                AND change.variant_id = opening.variant_id
+                AND is_counted(change.location_id, opening.included_locations, opening.excluded_locations)
+        ) AS running
+        WHERE running.total < opening.minimum
+        ORDER BY running.observed_at DESC
+        LIMIT 1
+    ) AS below ON true
 )
 
 UPDATE variant_stock AS stock
 SET last_below = recalled.units
-FROM opening
-LEFT JOIN recalled ON recalled.variant_id = opening.variant_id
-WHERE stock.shop_id = :shop_id AND stock.variant_id = opening.variant_id;
+FROM recalled
+WHERE stock.shop_id = :shop_id AND stock.variant_id = recalled.variant_id;
 
 -- name: insert_overrides
 -- The overrides of a rule set, in the order of its Variable.

@@ -9,7 +9,7 @@
 --   title            what the catalog calls the variant now
 --   request_count    people: asked to be told
 --   ended_count      people: stopped waiting (told, skipped, cancelled, expired), counted where they asked
---   waiting_count    people: still wait at the end of the day
+--   waiting_count    people: still wait at the end of the day; unconfirmed and released ones too, unlike in the report queue
 --   restock_count    times: came back in stock
 --   restocked_units  pieces: came back with these restocks
 --   batch_count      batches: decided and released

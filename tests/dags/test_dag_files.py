@@ -124,6 +124,8 @@ def test_a_trigger_keeps_no_secret(load_dags: Load) -> None:
 def test_every_dag_follows_the_house_rules(load_dags: Load) -> None:
     for dag in load_dags().dags.values():
         assert dag.doc_md and len(dag.doc_md) > 100, dag.dag_id
+        assert dag.description and dag.description == dag.doc_md.splitlines()[0].replace("*", ""), dag.dag_id
+        assert all(dag.params.get_param(name).description for name in dag.params), dag.dag_id
         assert "restock" in dag.tags and len(dag.tags) > 1, dag.dag_id
         assert dag.max_active_runs == (1000 if dag.dag_id == "approve_batch" else 1), dag.dag_id
         assert dag.catchup is False, dag.dag_id

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from include.services.keys import create_key
-from tests.builders import World, a_shop
+from tests.builders import World, a_row, a_shop
 from tests.intake.conftest import Visitor, errors_of
 
 BASE = "/restock/v1/subscriptions"
@@ -17,7 +17,7 @@ def ask(visitor: Visitor, **request: Any) -> Any:
 
 
 def test_requests_are_taken_listed_read_and_cancelled(visitor: Visitor) -> None:
-    assert ask(visitor, wanted_quantity=3).json() == {"answer": "waiting"}
+    assert ask(visitor, wanted_quantity=3).json() == {"answer": "waiting", "id": "1"}
     assert ask(visitor, variant_id=None, product_id="P1", email="bob@example.org").status_code == 202
     page = visitor.get(f"{BASE}?size=1").json()
     assert [(each["email"], each["wanted_quantity"]) for each in page["subscriptions"]] == [
@@ -30,6 +30,41 @@ def test_requests_are_taken_listed_read_and_cancelled(visitor: Visitor) -> None:
     assert visitor.send("DELETE", f"{BASE}/{request_id}").status_code == 204
     assert visitor.send("DELETE", f"{BASE}/{request_id}").status_code == 204
     assert visitor.get(f"{BASE}/{request_id}").json()["state"] == "cancelled"
+
+
+def test_the_answer_names_the_request_that_was_made_or_joined(visitor: Visitor) -> None:
+    made = ask(visitor).json()["id"]
+    assert ask(visitor, wanted_quantity=2).json() == {"answer": "waiting", "id": made}
+    of_product = ask(visitor, variant_id=None, product_id="P1").json()["id"]
+    by_phone = ask(visitor, email=None, phone="+493012345678", channels=["SMS"]).json()["id"]
+    assert len({made, of_product, by_phone}) == 3
+    assert visitor.send("DELETE", f"{BASE}/{made}").status_code == 204
+    assert visitor.get(f"{BASE}/{made}").json()["state"] == "cancelled"
+    visitor.world.pass_time(minutes=1)
+    assert ask(visitor).json()["id"] not in (made, of_product, by_phone)
+
+
+def test_what_is_refused_since_it_is_in_stock_names_no_request(visitor: Visitor) -> None:
+    visitor.world.set_rules(in_stock_request="reject")
+    visitor.world.sync(a_row("LAMP", 5))
+    assert ask(visitor).json() == {"answer": "in_stock", "id": None}
+
+
+def test_a_request_keeps_the_date_that_is_given(visitor: Visitor) -> None:
+    first = ask(visitor, subscribed_at="2025-01-31T09:30:00+01:00").json()
+    assert visitor.get(f"{BASE}/{first['id']}").json()["subscribed_at"] == "2025-01-31T08:30:00+00:00"
+    visitor.send("DELETE", f"{BASE}/{first['id']}")
+    again = ask(visitor, subscribed_at="2025-01-31T09:30:00+01:00").json()
+    assert again == {"answer": "known", "id": first["id"]}, "asked on this date before, and it has ended"
+    for wrong in ("yesterday", "2999-01-01T00:00:00Z"):
+        [error] = errors_of(ask(visitor, subscribed_at=wrong))
+        assert error["source"] == {"pointer": "/subscribed_at"} and "allowed is" in error["detail"]
+
+
+def test_a_misspelt_member_is_refused_by_its_name(visitor: Visitor) -> None:
+    [error] = errors_of(ask(visitor, wanted_quantitiy=3))
+    assert error["source"] == {"pointer": "/wanted_quantitiy"} and "wanted_quantity" in error["detail"]
+    assert visitor.get(BASE).json()["subscriptions"] == []
 
 
 def test_waiting_lists_come_and_go_with_their_dates(visitor: Visitor) -> None:

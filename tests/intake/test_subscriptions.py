@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 from include.domain.request import Request
-from include.services.asking import Asked, ask_together
+from include.services.asking import Asked, Outcome, ask_together
 from tests.builders import a_row, a_shop
 from tests.intake.conftest import Visitor, errors_of
 
@@ -174,7 +174,7 @@ def test_where_the_rule_says_so_what_is_in_stock_is_refused_one_by_one(visitor: 
         Asked(Request(f"{name}@example.org", f"{name}@example.org", name, now), "api")
         for name in ("LAMP", "VASE")
     ]
-    assert ask_together(visitor.world.engine, "demo", asked, now) == ["in_stock", "waiting"]
+    assert ask_together(visitor.world.engine, "demo", asked, now) == [Outcome("in_stock"), Outcome("waiting")]
 
 
 MISTAKES: list[tuple[str, Any, str]] = [

@@ -39,7 +39,10 @@ def test_3_6_who_never_confirmed_and_is_imported_waits(world: World, item: dict[
     request = {"email": "a@example.org", "email_key": "a@example.org", "subscribed_at": world.now, **item}
     with world.engine.begin() as connection:
         take_requests(connection, "demo", [Request(**request)], "api", "notify", world.now, True)
-    assert "the link in its confirmation mail was not followed" in explain_request(world.engine, 1).sentence
+    assert (
+        "the link in its confirmation mail was not followed"
+        in explain_request(world.engine, 1, world.now).sentence
+    )
     imported = {**request, "subscribed_at": world.now - timedelta(days=90)}
     with world.engine.begin() as connection:
         take_requests(connection, "demo", [Request(**imported)], "import", "next_restock", world.now)

@@ -231,7 +231,7 @@ def test_a_message_waits_while_the_stock_is_stale(world: World) -> None:
     world.pass_time(hours=2)
     assert look(world) == ("queued", "stale_stock")
     assert due_at(world) == world.now + timedelta(minutes=15)
-    assert "waits: stale_stock" in explain_request(world.engine, 1).sentence
+    assert "waits: stale_stock" in explain_request(world.engine, 1, world.now).sentence
 
 
 def test_of_a_batch_that_waited_only_as_many_leave_as_the_stock_still_allows(world: World) -> None:
@@ -306,7 +306,7 @@ def test_a_message_waits_for_the_end_of_the_quiet_hours_in_the_shops_zone(world:
     assert due_at(world) == datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
     assert (
         "waits: quiet_hours, looked at again 2026-03-02 07:00:00 UTC"
-        in explain_request(world.engine, 1).sentence
+        in explain_request(world.engine, 1, world.now).sentence
     )
     assert world.dispatch()["later"] == 0
     world.now = world.window_start = due_at(world)

@@ -118,7 +118,7 @@ def test_2_5_a_restock_that_is_being_confirmed_says_so(world: World) -> None:
     world.sync(a_row("LAMP", 5))
     assert guard(world) == "confirming: 1 of 3 pulls show it"
     assert held(world) == [("LAMP", "confirming: 1 of 3 pulls show it")]
-    assert "5 units are in stock, confirming: 1 of 3" in explain_request(world.engine, 1).sentence
+    assert "5 units are in stock, confirming: 1 of 3" in explain_request(world.engine, 1, world.now).sentence
     world.sync(a_row("LAMP", 5))
     assert guard(world) == "confirming: 2 of 3 pulls show it"
     world.sync(a_row("LAMP", 5))
@@ -142,7 +142,7 @@ def test_2_5_a_restock_after_too_short_a_time_reopens_and_says_why_it_is_none(wo
     assert (is_open(world), guard(world)) == (True, "min_out_minutes: out for 900 of 1200 seconds")
     assert (
         "none has come since (min_out_minutes: out for 900 of 1200 seconds)"
-        in explain_request(world.engine, 1).sentence
+        in explain_request(world.engine, 1, world.now).sentence
     )
 
 

@@ -201,12 +201,15 @@ def test_1_6_an_unknown_product_is_kept_and_joins_when_the_catalog_learns_it(wor
 
 def test_1_6_the_reason_names_the_product_and_the_queue(lights: World) -> None:
     lights.ask_for_any("a@example.org", "LIGHTS")
-    assert explain_request(lights.engine, 1).sentence == (
+    assert explain_request(lights.engine, 1, lights.now).sentence == (
         "Request 1 for any variant of product 'LIGHTS' waits: "
         "no variant of it is in stock for which this person did not ask by name and may be told now."
     )
     stock(lights, RED=1, BLUE=0)
-    assert "in the queue of variant 'RED', waits at place 1" in explain_request(lights.engine, 1).sentence
+    assert (
+        "in the queue of variant 'RED', waits at place 1"
+        in explain_request(lights.engine, 1, lights.now).sentence
+    )
 
 
 def test_1_6_reports_hold_requests_that_stand_in_no_queue(lights: World) -> None:

@@ -42,7 +42,10 @@ def test_reports_are_built_exported_and_listed(asked: World, tmp_path: Path) -> 
     assert json.loads(file.with_suffix(".json").read_bytes())["row_count"] == 1
     listed = run("list", "activity").output
     assert f"{file}: rows 1" in listed and "request_count: people: asked to be told" in listed
-    assert "always current" in run("list").output
+    listed = run("list").output
+    assert "always current" in listed
+    [attribution] = [line for line in listed.splitlines() if "│ attribution" in line]
+    assert "Each line credits one alert; what came back is subtracted." in attribution, "a pipe folds no cell"
 
 
 def test_every_report_of_yesterday_is_exported_without_further_words(asked: World, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -17,6 +18,7 @@ from include.domain.report_wish import ReportWish
 from include.errors import ConfigurationError, DataCheckFailed, NotFound
 from include.messaging.senders.base import Outcome
 from include.services import report_mail, report_subscriptions
+from include.services.report_figures import FIGURES
 from include.services.report_mail import Store
 from include.services.report_subscriptions import (
     adopt_variable,
@@ -29,6 +31,7 @@ from include.services.report_subscriptions import (
     subscribe,
     unsubscribe_recipient,
 )
+from include.settings import PROJECT_HOME
 from tests.builders import World, a_row
 
 DAY = timedelta(days=1)
@@ -353,3 +356,41 @@ def test_shoppers_alerts_go_out_beside_a_report(world: World, store: Store) -> N
     world.sync(a_row("LAMP", 50))
     world.dispatch()
     assert sorted(world.mail.recipients) == sorted([*emails, "crm@shop.example"])
+
+
+@pytest.mark.parametrize(
+    ("report", "figures"),
+    [
+        ("demand", ["people waiting: 3", "items that they wait for: 2", "units that they want: 3"]),
+        ("queue", ["people waiting: 3", "units that they want: 3", "new in this time: 0"]),
+    ],
+)
+def test_what_is_of_the_present_is_headed_by_figures_of_its_own(
+    world: World, store: Store, report: str, figures: list[str]
+) -> None:
+    world.ask_many("LAMP", 2)
+    world.ask("c@example.org", "VASE", subscribed_at=world.now - 3 * DAY)
+    subscribed(world, report=report, when="waiting_count > 2")
+    subscribed(world, name="many", report=report, when="waiting_count > 3")
+    assert mail(world, store) == {"mailed": 1, "skipped": 1}
+    (message,) = received(world)
+    text_part = message.get_body(("plain",)).get_content()
+    assert all(figure in text_part for figure in figures)
+    assert "lost revenue" not in text_part, "without an order there is no estimate"
+
+
+def test_a_condition_on_what_nobody_can_estimate_does_not_hold(world: World, store: Store) -> None:
+    world.ask("a@example.org", "LAMP")
+    subscribed(world, report="demand", when="lost_revenue < 1000")
+    assert mail(world, store) == {"skipped": 1}
+
+
+def test_the_documentation_lists_the_key_figures_of_every_report() -> None:
+    rows = (PROJECT_HOME / "docs" / "reports.md").read_text().partition("| reports | key figures")[2]
+    listed = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", rows.partition("\n\n")[0], re.MULTILINE))
+    words = {
+        name.strip("`"): re.findall(r"`(\w+)`", figures) for name, figures in listed.items() if "`" in figures
+    }
+    assert words == {
+        name if name != "activity" else "all others": list(figures) for name, figures in FIGURES.items()
+    }

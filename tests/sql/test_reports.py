@@ -175,7 +175,7 @@ def test_the_skips_report_and_why_agree(world: World) -> None:
     told = Counter(
         sentence.rpartition("because of '")[2].removesuffix("'.")
         for (number,) in world.query("SELECT subscription_id FROM subscription")
-        if "was skipped" in (sentence := explain_request(world.engine, number).sentence)
+        if "was skipped" in (sentence := explain_request(world.engine, number, world.now).sentence)
     )
     counted: Counter[str] = Counter()
     for row in rows(world, "skips"):

@@ -35,7 +35,7 @@ def asked(world: World, email: str = "a@example.org", phone: str = "", **changes
 
 
 def ask(world: World, request: Request, **consent: str) -> str:
-    return ask_to_be_told(world.engine, "demo", request, "api", world.now, consent or None)
+    return ask_to_be_told(world.engine, "demo", request, "api", world.now, consent or None).answer
 
 
 def agree_to_sms(world: World, profile_id: int) -> None:

@@ -125,6 +125,19 @@ def test_a_channel_is_paused(here: World) -> None:
     assert len(here.mail.envelopes) == 2
 
 
+def test_a_variable_is_wrong_or_a_dag_is_paused(here: World) -> None:
+    here.sync(a_row("LAMP", 0))
+    here.ask("ada@example.org", "LAMP")
+    here.sync(a_row("LAMP", 1))
+    [asked] = of("A Variable is wrong")
+    assert f"{here.now:%Y-%m-%d %H:%M:%S} UTC" in run(asked).output
+    here.release()
+    here.move()
+    [listed] = of("A Dag is paused")
+    assert f"EMAIL: 1 queued, sends; the first is due {here.now:%Y-%m-%d %H:%M}Z" in run(listed).output
+    assert "SMS: 0 queued, sends\n" in run(listed).output
+
+
 def test_a_person_asks_why(here: World) -> None:
     here.sync(a_row("LAMP", 0))
     here.ask("ada@example.org", "LAMP")

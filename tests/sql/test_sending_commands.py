@@ -108,14 +108,15 @@ def test_a_message_that_was_sent_can_not_be_settled(world, restock):
 
 def test_channels_list_shows_what_waits_and_who_paused_what_until_when(world, restock):
     world.queue_alerts(people=4)
-    assert restock("channels", "list").output == "EMAIL: 4 queued, sends\nSMS: 0 queued, sends\n"
+    queued = f"EMAIL: 4 queued, sends; the first is due {world.now:%Y-%m-%d %H:%M}Z\nSMS: 0 queued, sends\n"
+    assert restock("channels", "list").output == queued
     restock("channels", "pause", "email", "--reason", "a wrong price in the feed")
     shown = restock("channels", "list").output
     assert "EMAIL: 4 queued, paused since" in shown
     assert "(a wrong price in the feed), until a person resumes it" in shown
     assert "! channel_paused EMAIL since" in shown
     restock("channels", "resume", "EMAIL")
-    assert restock("channels", "list").output == "EMAIL: 4 queued, sends\nSMS: 0 queued, sends\n"
+    assert restock("channels", "list").output == queued
 
 
 def test_channels_list_shows_when_a_channel_that_paused_itself_is_tried_again(world, restock):

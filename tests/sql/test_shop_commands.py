@@ -76,6 +76,13 @@ def test_a_sync_prints_what_changed(run, shopify: FakeShopify, uri: str) -> None
     assert "full pull" in run("sync", "acme", "--connection", uri, "--full")
 
 
+def test_a_sync_says_how_many_changes_it_does_not_show(run, tmp_path: Path) -> None:
+    feed(tmp_path, *({"id": name, "stock": 1} for name in ("LAMP", "SOFA", "VASE")))
+    assert "… and 2 more; --most 3 shows all." in run("sync", "papers", "--most", "1")
+    feed(tmp_path, *({"id": name, "stock": 2} for name in ("LAMP", "SOFA", "VASE")))
+    assert "more" not in run("sync", "papers", "--most", "3")
+
+
 def test_a_check_prints_what_was_understood_and_stores_nothing(
     run, shopify: FakeShopify, uri: str, engine
 ) -> None:
@@ -94,7 +101,7 @@ def test_a_check_prints_what_was_understood_and_stores_nothing(
 def test_a_check_of_a_feed_says_what_is_missing_and_what_a_sync_would_refuse(run, tmp_path: Path) -> None:
     feed(tmp_path, {"id": "LAMP", "stock": 4}, {"id": "VASE", "stock": "many"}, {"id": "SOFA", "stock": 0})
     told = run("shops", "check", "papers")
-    assert "2 rows, 1 unreadable; 2 variants, 1 sold out; 1 locations" in told
+    assert "2 rows, 1 unreadable; 2 variants, 1 sold out; 1 location" in told
     assert "fields never said:" in told and "title" in told.partition("fields never said:")[2]
     assert "unreadable, line 2: field 'stock' is 'many'" in told and "leave out 1" in told
     feed(tmp_path, {"id": "LAMP", "stock": 4}, {"id": "LAMP", "stock": 5})

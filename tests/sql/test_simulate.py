@@ -83,6 +83,19 @@ def test_4_10_the_command_shows_batches_and_no_address(
         assert CliRunner().invoke(app, ["why", *target]).exit_code == 0
 
 
+def test_4_10_flows_are_simulated_before_the_first_release_made_them_known(
+    world: World, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RESTOCK_DATABASE_URL", database_url)
+    world.sync(a_row("LAMP", 0))
+    world.ask("a@example.org", "LAMP")
+    shown = CliRunner().invoke(app, ["simulate", "--variant", "LAMP", "--units", "1"])
+    assert "everyone who can be told has been told" in shown.output, shown.output
+    assert world.query("SELECT flow_name FROM flow_step") == []
+    closed = CliRunner().invoke(app, ["simulate", "--variant", "LAMP", "--units", "0"])
+    assert closed.output == "It ends: there are too few units to tell anyone. 1 keep waiting.\n"
+
+
 def test_4_10_a_simulation_tells_who_asked_for_any_variant_too(world: World) -> None:
     world.use_flow()
     world.set_rules(customers_per_unit=1)

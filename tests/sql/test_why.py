@@ -9,12 +9,47 @@ from tests.builders import World, a_row
 
 
 def why(world: World, subscription_id: int = 1) -> str:
-    return explain_request(world.engine, subscription_id).sentence
+    return explain_request(world.engine, subscription_id, world.now).sentence
 
 
 def test_an_unknown_request_says_where_to_look(world: World) -> None:
-    with pytest.raises(NotFound, match="restock subscriptions export"):
+    with pytest.raises(NotFound, match="restock why --email ADDRESS"):
         why(world, 99)
+
+
+def test_one_unit_is_one_unit(world: World) -> None:
+    world.use_flow()
+    world.set_rules(customers_per_unit=1)
+    world.sync(a_row("LAMP", 0))
+    world.ask_many("LAMP", 2)
+    world.sync(a_row("LAMP", 1))
+    of_variant = explain_variant(world.engine, "demo", "LAMP", world.now).sentence
+    assert (
+        "has 1 unit, 2 wait and 0 were released" in of_variant
+        and "Rules: from 1 unit, 1 per unit" in of_variant
+    )
+    world.tell()
+    assert "1 unit x 1 per unit - 0 in flight = 1" in why(world) and "1 unit is in stock" in why(world, 2)
+
+
+def test_a_variant_between_two_batches_names_the_wait(world: World) -> None:
+    world.use_flow()
+    world.set_rules(customers_per_unit=1, wait_minutes=60)
+    world.sync(a_row("LAMP", 0))
+    world.ask_many("LAMP", 2)
+    world.sync(a_row("LAMP", 1))
+    world.tell()
+    held = explain_variant(world.engine, "demo", "LAMP", world.now).sentence
+    assert "the wait between two batches has not ended; the next batch is decided at" in held
+
+
+def test_what_is_overdue_says_where_to_look(world: World) -> None:
+    world.use_flow()
+    world.sync(a_row("LAMP", 0))
+    world.ask("a@example.org", "LAMP")
+    world.sync(a_row("LAMP", 1))
+    for sentence in (why(world), explain_variant(world.engine, "demo", "LAMP", world.now).sentence):
+        assert "due since" in sentence and "unless it is paused or its newest run failed" in sentence
 
 
 def test_an_unknown_variant_is_named(world: World) -> None:
@@ -85,11 +120,11 @@ def test_4_8_a_variant_names_what_holds_it_and_its_rules(world: World) -> None:
     world.use_flow()
     world.set_rules(customers_per_unit=3, rule_overrides=[{"shop": "demo", "rules": {"min_inventory": 2}}])
     world.sync(a_row("LAMP", 1))
-    explained = explain_variant(world.engine, "demo", "LAMP")
+    explained = explain_variant(world.engine, "demo", "LAMP", world.now)
     assert "that is too few to tell anyone" in explained.sentence
     assert "from 2 units, 3 per unit (min_inventory from shop demo)" in explained.sentence
     with pytest.raises(NotFound, match="variant 'VASE'"):
-        explain_variant(world.engine, "demo", "VASE")
+        explain_variant(world.engine, "demo", "VASE", world.now)
 
 
 def test_4_8_a_person_is_found_by_address_or_profile_and_never_named(world: World) -> None:
@@ -97,12 +132,12 @@ def test_4_8_a_person_is_found_by_address_or_profile_and_never_named(world: Worl
     world.ask("Ann@Example.org", "LAMP")
     world.pass_time(seconds=1)
     world.ask("ann@example.org", "VASE")
-    found = explain_person(world.engine, "demo", email="ANN@example.org")
+    found = explain_person(world.engine, "demo", world.now, email="ANN@example.org")
     assert ["LAMP" in one.sentence for one in found] == [False, True]
-    assert explain_person(world.engine, "demo", profile_id=1) == found
+    assert explain_person(world.engine, "demo", world.now, profile_id=1) == found
     assert "example.org" not in str(found)
     with pytest.raises(NotFound) as caught:
-        explain_person(world.engine, "demo", email="canary@example.org")
+        explain_person(world.engine, "demo", world.now, email="canary@example.org")
     assert "canary" not in str(caught.value)
 
 
@@ -150,15 +185,15 @@ def test_stock_that_is_not_announced_says_why(world: World, facts: dict[str, boo
     world.sync(a_row("LAMP", 5, **facts))
     world.ask("a@example.org", "LAMP")
     assert why(world) == f"Request 1 for variant 'LAMP' waits at place 1: 5 units are in stock, and {reason}."
-    of_variant = explain_variant(world.engine, "demo", "LAMP").sentence
-    assert of_variant.startswith("Variant 'LAMP' has 5 units, 1 wait and 0 are released but not told yet; ")
+    of_variant = explain_variant(world.engine, "demo", "LAMP", world.now).sentence
+    assert of_variant.startswith("Variant 'LAMP' has 5 units, 1 waits and 0 were released but not told yet; ")
     assert reason in of_variant
 
 
 def test_a_variant_that_no_catalog_knows_says_who_waits_for_it(world: World) -> None:
     world.ask("a@example.org", "LAMP")
-    assert explain_variant(world.engine, "demo", "LAMP").sentence == (
-        "Variant 'LAMP' is in no catalog yet, and 1 wait: they join when one knows it."
+    assert explain_variant(world.engine, "demo", "LAMP", world.now).sentence == (
+        "Variant 'LAMP' is in no catalog yet, and 1 waits until one knows it."
     )
     with pytest.raises(NotFound, match="Nothing is known"):
-        explain_variant(world.engine, "demo", "VASE")
+        explain_variant(world.engine, "demo", "VASE", world.now)

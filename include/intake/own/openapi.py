@@ -16,6 +16,7 @@ _EXAMPLES = {
         "wanted_quantity": 2,
         "locale": "de-AT",
         "text_shown": "Tell me when it is back",
+        "subscribed_at": "2026-01-31T09:30:00Z",
     },
     "Any variant of a product": {"email": "ann@example.org", "product_id": "LAMP"},
     "By SMS or e-mail": {
@@ -116,15 +117,24 @@ def _schemas(channels: Sequence[str], states: Sequence[str]) -> dict[str, Any]:
         "State": {"type": "string", "enum": list(states)},
         "NewRequest": {
             "type": "object",
+            "additionalProperties": False,
             "properties": {
                 **told,
                 "channels": {"anyOf": [channel_list, {"type": "null"}]},
                 "wanted_quantity": {"type": "integer", "minimum": 1, "maximum": 999_999, "default": 1},
                 "text_shown": _TEXT,
+                "subscribed_at": _TIME | {"description": "When it was asked, up to now; default: now."},
             },
         },
         "Answer": _object(
-            {"answer": {"type": "string", "enum": ["waiting", "unconfirmed", "known", "in_stock"]}}
+            {
+                "answer": {
+                    "type": "string",
+                    "enum": ["waiting", "unconfirmed", "known", "in_stock"],
+                    "description": "known: what was asked with this date has ended. in_stock: not taken.",
+                },
+                "id": _TEXT | {"description": "The request that was made or joined; null where none was."},
+            }
         ),
         "Subscription": _object(subscription),
         "Page": _object(

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from include.domain.request import CHANNELS, Request, check_channels, check_item, fold_email
+from include.domain.request import CHANNELS, Request, check_channels, check_item, check_time, fold_email
 from include.errors import ConfigurationError, RowRejected
 from include.intake.access import access_of
 from include.intake.answers import ApiError, empty
@@ -35,7 +35,7 @@ STATES = ("unconfirmed", "waiting", "released", "notified", "skipped", "cancelle
 MOST_REFUSED_SHOWN = 100
 
 
-class NewRequest(msgspec.Struct):
+class NewRequest(msgspec.Struct, forbid_unknown_fields=True):
     """One request: for a variant, or with product_id for any variant of a product."""
 
     email: str | None = None
@@ -47,6 +47,7 @@ class NewRequest(msgspec.Struct):
     wanted_quantity: int = 1
     locale: str | None = None
     text_shown: str | None = None
+    subscribed_at: str | None = None
 
 
 async def ask(request: HttpRequest) -> Response:
@@ -57,8 +58,9 @@ async def ask(request: HttpRequest) -> Response:
         asked = _read(body, door_of(request))
     except RowRejected as rejected:
         raise ApiError.of(400, f"{rejected}.", pointer=_pointer_of(str(rejected))) from None
-    answer = await writers_of(request).requests.add(key.shop_id, asked)
-    return JSONResponse({"answer": answer}, 202)
+    outcome = await writers_of(request).requests.add(key.shop_id, asked)
+    made = None if outcome.subscription_id is None else str(outcome.subscription_id)
+    return JSONResponse({"answer": outcome.answer, "id": made}, 202)
 
 
 def _pointer_of(reason: str) -> str:
@@ -77,19 +79,20 @@ def _read(body: NewRequest, door: Door) -> Asked:
     variant_id, product_id = check_item(_own_id(body.variant_id), _own_id(body.product_id))
     if not 1 <= body.wanted_quantity <= 999_999:
         raise RowRejected("wanted_quantity is not from 1 to 999999")
+    now = door.clock()
     request = Request(
         email=email,
         email_key=fold_email(email) if email else None,
         variant_id=variant_id,
         product_id=product_id,
-        subscribed_at=door.clock(),
+        subscribed_at=check_time(body.subscribed_at, now) if body.subscribed_at else now,
         channels=check_channels(",".join(body.channels or ())[:100], has_email=email is not None),
         wanted_quantity=body.wanted_quantity,
         locale=(body.locale or "")[:20] or None,
         phone=check_phone(body.phone) if body.phone else None,
         external_id=(body.external_id or "").strip()[:200] or None,
     )
-    return Asked(request, "api", (body.text_shown or "")[:2_000] or None)
+    return Asked(request, "api", (body.text_shown or "")[:2_000] or None, wants_id=True)
 
 
 async def list_all(request: HttpRequest) -> Response:
