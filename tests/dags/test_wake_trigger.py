@@ -14,7 +14,7 @@ from include.db.listener import DueListener
 from include.orchestration import wake
 from include.orchestration.wake import DueTrigger, Reading
 
-SOON = 20
+SOON = 60
 
 
 @pytest.fixture(autouse=True)

@@ -62,6 +62,7 @@ class Campaign:
     verdict: Verdict | None = None
     states: dict[str, int] = field(default_factory=dict)
     stalled: str = ""
+    settles_within: float = LEASE.total_seconds() + SLACK_SECONDS
 
     @property
     def kills(self) -> int:
@@ -82,8 +83,7 @@ class Campaign:
             <= self.kills * CONNECTIONS,
             "the order holds but for what lanes had in hand": verdict.overtaken
             <= self.kills * CONNECTIONS * IN_HAND,
-            "everything settles within the lease": self.settle_seconds
-            <= LEASE.total_seconds() + SLACK_SECONDS,
+            "everything settles within the lease": self.settle_seconds <= self.settles_within,
             "every message is sent and every request is notified": set(self.states)
             == {"message sent", "request notified", "request cancelled", "request waiting"},
         }
