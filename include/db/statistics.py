@@ -29,6 +29,12 @@ def introduce_release(connection: Connection, row_count: int) -> None:
         run_query(connection, "planner.analyze_release")
 
 
+def introduce_batches(connection: Connection, row_count: int) -> None:
+    """Analyze the table of batches after a release made many for a shop that is new to the planner there."""
+    if row_count >= FEW_ROWS:
+        run_query(connection, "planner.introduce_batches", few_rows=FEW_ROWS)
+
+
 def _introduce(connection: Connection, name: str, row_count: int, **named: Any) -> None:
     if row_count >= FEW_ROWS:
         run_query(connection, f"planner.{name}", row_count=row_count, **named)

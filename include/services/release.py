@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
-from include.db.statistics import introduce, introduce_release
+from include.db.statistics import introduce, introduce_batches, introduce_release
 from include.domain.flow import BACK_IN_STOCK_METRIC
 from include.domain.rules import RuleSet, parse_rule_set
 from include.domain.variant_rules import VariantRules
@@ -110,6 +110,7 @@ def carry_out(connection: Connection, given: Look) -> dict[str, int]:
             proposal_id=given.proposal_id,
             **named,
         )
+        introduce_batches(connection, counts["batches"])
     if counts["batches"]:
         counts["released"] = _release(connection, counts["released"], named)
         follow_release(connection, given.run_id, given.now)

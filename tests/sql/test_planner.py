@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy import Engine, text
 
 from include.db.statistics import FEW_ROWS, introduce_shop
+from include.domain.request import Request
+from include.services.requests import take_requests
 from tests.builders import World, a_row, a_shop
 
 MANY = FEW_ROWS + 500
@@ -43,6 +45,18 @@ def test_nor_are_its_requests_its_first_release_and_the_messages_of_it(stranger:
     assert expected(stranger, "subscription", "state = 'released'") > MANY / 2
     stranger.move()
     assert expected(stranger, "message", "state = 'queued'") > MANY / 2
+
+
+def test_nor_are_its_batches(stranger: World) -> None:
+    names = [f"v{number}" for number in range(MANY)]
+    stranger.sync(*[a_row(name, 0) for name in names])
+    with stranger.engine.begin() as connection:
+        asked = [Request("ann@example.org", "ann@example.org", name, stranger.now) for name in names]
+        take_requests(connection, "large", asked, "api", "notify", stranger.now)
+    stranger.set_rules(max_risen_points=100)
+    stranger.sync(*[a_row(name, 1) for name in names])
+    assert stranger.release("large-1")["batches"] == MANY
+    assert expected(stranger, "batch") > MANY / 2
 
 
 def test_few_rows_and_a_shop_that_is_known_cost_no_look_at_the_table(stranger: World, engine: Engine) -> None:
