@@ -17,7 +17,6 @@ from include.domain.window import Window
 from include.errors import SnapshotRefused
 from include.messaging.senders.base import Envelope, Outcome
 from include.services import catalog
-from include.services.outbox import claim
 from include.services.requests import cancel_request, take_requests
 from tests.builders import Mailbin, RowsConnector, World, a_row
 from tests.histories.model import Model, Shelf
@@ -72,7 +71,7 @@ class Play:
         world.move()
         if tick.crash == "dead lane" or tick.is_outage:
             if tick.crash == "dead lane":
-                claim(world.engine, "EMAIL", f"dead lane {number}", tick.crash_after + 1, world.now)
+                world.claim(f"dead lane {number}", tick.crash_after + 1)
         else:
             self._send(tick)
         world.pass_time(minutes=tick.quiet_minutes)
