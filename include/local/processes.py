@@ -24,6 +24,7 @@ from include.settings import PROJECT_HOME
 
 MARK = "RESTOCK_STACK"
 CLOCK_TOLERANCE_SECONDS = 2.0
+LONGEST_BIRTH_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,7 @@ class ProcessTable:
             )
         self._children.append(child)
         created = psutil.Process(child.pid).create_time()
+        self._await_mark(child)
         started = Started(
             program.name, child.pid, created, program.address, str(program.log), program.patience
         )
@@ -142,6 +144,12 @@ class ProcessTable:
             leftovers = [process for process in self._marked() if _group_of(process) == row.pid]
             _signal(leftovers, signal.SIGKILL)
             _wait(leftovers, 4.0)
+
+    def _await_mark(self, child: subprocess.Popen[bytes]) -> None:
+        """The environment of a new process can be read a moment after it began; until then its mark finds nobody."""
+        process, limit = psutil.Process(child.pid), time.monotonic() + LONGEST_BIRTH_SECONDS
+        while child.poll() is None and not self._bears(process) and time.monotonic() < limit:
+            time.sleep(0.001)
 
     def _marked(self) -> list[psutil.Process]:
         own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
