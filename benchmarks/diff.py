@@ -17,7 +17,6 @@ from benchmarks.place import (
     NOW,
     SETTINGS_TEXT,
     copied_database,
-    filled_database,
     folder,
     open_server,
     statement,
@@ -59,7 +58,7 @@ def _prepare() -> Iterator[Place]:
     with (
         open_server() as server,
         tempfile.TemporaryDirectory(dir=folder()) as archive,
-        copied_database(server, filled_database(server, known_catalog), "bench_diff") as url,
+        copied_database(server, known_catalog, "bench_diff") as url,
     ):
         engine = connect(url)
         yield Place(engine, Path(archive))

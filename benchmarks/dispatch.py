@@ -19,7 +19,6 @@ from benchmarks.place import (
     NOW,
     SETTINGS_TEXT,
     copied_database,
-    filled_database,
     folder,
     open_server,
     statement,
@@ -47,7 +46,6 @@ class Place:
     """A sink that takes mails, and a database that can be copied with its queue."""
 
     server: EmbeddedPostgres
-    template: str
     source: Tool
     port: int
 
@@ -66,7 +64,7 @@ def queue_of_mails(engine: Engine) -> None:
 def _prepare() -> Iterator[Place]:
     sink, source = find_tool("smtp-sink", "postfix"), find_tool("smtp-source", "postfix")
     with open_server() as server, _open_sink(sink) as port:
-        yield Place(server, filled_database(server, queue_of_mails), source, port)
+        yield Place(server, source, port)
 
 
 @contextmanager
@@ -99,7 +97,7 @@ def _wait_for(port: int, sink: "subprocess.Popen[str]") -> None:
 
 def _ours(place: Place) -> tuple[float, dict[str, float]]:
     with (
-        copied_database(place.server, place.template, "bench_dispatch") as url,
+        copied_database(place.server, queue_of_mails, "bench_dispatch") as url,
         tempfile.TemporaryDirectory(dir=folder()) as journals,
         started_lanes(LANES) as pool,
     ):

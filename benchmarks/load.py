@@ -20,7 +20,6 @@ from benchmarks.place import (
     NOW,
     SETTINGS_TEXT,
     copied_database,
-    filled_database,
     folder,
     open_server,
     run,
@@ -49,7 +48,7 @@ def _prepare(kind: str) -> Iterator[Place]:
     with (
         open_server() as server,
         tempfile.TemporaryDirectory(dir=folder()) as archive,
-        copied_database(server, filled_database(server, known_catalog), "bench_load") as url,
+        copied_database(server, known_catalog, "bench_load") as url,
     ):
         engine = connect(url)
         pulled(engine, feed, Path(archive), 1)

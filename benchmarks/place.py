@@ -53,22 +53,10 @@ def open_server() -> Iterator[EmbeddedPostgres]:
             yield server
 
 
-def filled_database(server: EmbeddedPostgres, fill: Fill) -> str:
-    """A database that `fill` has filled, kept from an earlier run or made now; work on copies of it."""
-    name = f"{fill.__name__}_{_digest(fill)}"
-    if server.create_database(name):
-        print(f"filling {name} …", flush=True)
-        try:
-            _fill(server.url(name), fill)
-        except BaseException:
-            server.drop_database(name)
-            raise
-    return name
-
-
 @contextmanager
-def copied_database(server: EmbeddedPostgres, template: str, name: str) -> Iterator[str]:
-    """A copy of a filled database; its URL."""
+def copied_database(server: EmbeddedPostgres, fill: Fill, name: str) -> Iterator[str]:
+    """A copy of the database that `fill` fills; its URL."""
+    template = _filled_database(server, fill)
     server.drop_database(name)
     run(server.url("postgres"), f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
     try:
@@ -93,6 +81,19 @@ def run(url: str, *statements: str) -> None:
                 connection.execute(text(statement), {"now": NOW} if ":now" in statement else {})
     finally:
         engine.dispose()
+
+
+def _filled_database(server: EmbeddedPostgres, fill: Fill) -> str:
+    """The database that `fill` has filled, kept from an earlier run or made now."""
+    name = f"{fill.__name__}_{_digest(fill)}"
+    if server.create_database(name):
+        print(f"filling {name} …", flush=True)
+        try:
+            _fill(server.url(name), fill)
+        except BaseException:
+            server.drop_database(name)
+            raise
+    return name
 
 
 def _fill(url: str, fill: Fill) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from benchmarks.crowds import fill_crowd
 from benchmarks.framework import register
-from benchmarks.place import NOW, SETTINGS_TEXT, copied_database, filled_database, open_server, statement
+from benchmarks.place import NOW, SETTINGS_TEXT, copied_database, open_server, statement
 from include.db.engine import connect
 from include.services.release import release_due
 from include.services.rules import rules_in_force
@@ -58,8 +58,8 @@ def crowd_of_one_million(engine: Engine) -> None:
 def _prepare() -> Iterator[tuple[Crowd, Crowd]]:
     with (
         open_server() as server,
-        copied_database(server, filled_database(server, crowd_of_ten_million), "bench_ten") as ten,
-        copied_database(server, filled_database(server, crowd_of_one_million), "bench_one") as one,
+        copied_database(server, crowd_of_ten_million, "bench_ten") as ten,
+        copied_database(server, crowd_of_one_million, "bench_one") as one,
     ):
         crowds = Crowd(connect(ten)), Crowd(connect(one))
         yield crowds

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from benchmarks.crowds import SHOP, VARIANTS
 from benchmarks.framework import register
-from benchmarks.place import NOW, SETTINGS_TEXT, copied_database, filled_database, open_server, statement
+from benchmarks.place import NOW, SETTINGS_TEXT, copied_database, open_server, statement
 from include.db.engine import connect
 from include.domain.report_days import REPORTS
 from include.services.report_build import build_report
@@ -99,7 +99,7 @@ class Year:
 def _prepare() -> Iterator[Year]:
     with (
         open_server() as server,
-        copied_database(server, filled_database(server, year_of_messages), "bench_reports") as url,
+        copied_database(server, year_of_messages, "bench_reports") as url,
     ):
         year = Year(connect(url))
         year.full_seconds = year.build(is_full=True)

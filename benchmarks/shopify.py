@@ -21,7 +21,6 @@ from benchmarks.place import (
     NOW,
     SETTINGS_TEXT,
     copied_database,
-    filled_database,
     folder,
     open_server,
     statement,
@@ -62,7 +61,7 @@ def _prepare() -> Iterator[Place]:
     with (
         open_server() as server,
         tempfile.TemporaryDirectory(dir=folder()) as archive,
-        copied_database(server, filled_database(server, an_empty_shop), "bench_shopify") as database,
+        copied_database(server, an_empty_shop, "bench_shopify") as database,
         tempfile.NamedTemporaryFile(dir=folder(), suffix=".jsonl") as result,
     ):
         with Path(result.name).open("w") as lines:

@@ -21,7 +21,7 @@ from sqlalchemy import Engine, text
 
 from benchmarks.apart import run_apart
 from benchmarks.framework import register
-from benchmarks.place import SETTINGS_TEXT, copied_database, filled_database, folder, open_server, statement
+from benchmarks.place import SETTINGS_TEXT, copied_database, folder, open_server, statement
 from include.db.engine import connect
 from include.local.ports import free_port
 from include.services.webhook_keys import keep_key
@@ -58,7 +58,7 @@ def a_shop_with_items(engine: Engine) -> None:
 def _prepare() -> Iterator[Place]:
     with (
         open_server() as server,
-        copied_database(server, filled_database(server, a_shop_with_items), "bench_webhooks") as database,
+        copied_database(server, a_shop_with_items, "bench_webhooks") as database,
         tempfile.TemporaryDirectory(dir=folder()) as var,
     ):
         port = free_port()

@@ -66,17 +66,6 @@ class ShopsFile:
         raise NotFound(f"{self.path} has no shop {shop_id!r}. It has: {known}.{more}")
 
 
-def load_shops(path: Path) -> tuple[Shop, ...]:
-    """The shops of a YAML file, in its order.
-
-    Raises ConfigurationError that lists all problems: line, shop, member, what was seen, what is allowed.
-    """
-    read = read_shops_file(path)
-    if read.report:
-        raise ConfigurationError(read.report)
-    return read.shops
-
-
 def read_shops_file(path: Path) -> ShopsFile:
     """The good shops of a YAML file and the problems of the others: one bad shop must not stop the rest.
 

@@ -15,26 +15,25 @@ FEW_ROWS = 1_000
 
 def introduce_shop(connection: Connection, table_name: str, shop_id: str, row_count: int) -> None:
     """Analyze a table after `row_count` rows of a shop were written, unless they are few or the shop is known there."""
-    _introduce(connection, "introduce_shop", row_count, table_name=table_name, shop_id=shop_id)
+    named = {"table_name": table_name, "shop_id": shop_id, "row_count": row_count}
+    _introduce(connection, "introduce_shop", row_count, **named)
 
 
 def introduce(connection: Connection, what: Literal["released", "queued"], row_count: int) -> None:
     """Analyze the table of requests or of messages after many of them came into a state that is new to the planner."""
-    _introduce(connection, f"introduce_{what}", row_count)
+    _introduce(connection, f"introduce_{what}", row_count, row_count=row_count)
 
 
-def introduce_release(connection: Connection, row_count: int) -> None:
+def introduce_release(connection: Connection, people_count: int) -> None:
     """Analyze the work tables of a release of many people."""
-    if row_count >= FEW_ROWS:
-        run_query(connection, "planner.analyze_release")
+    _introduce(connection, "analyze_release", people_count)
 
 
-def introduce_batches(connection: Connection, row_count: int) -> None:
+def introduce_batches(connection: Connection, batch_count: int) -> None:
     """Analyze the table of batches after a release made many for a shop that is new to the planner there."""
-    if row_count >= FEW_ROWS:
-        run_query(connection, "planner.introduce_batches", few_rows=FEW_ROWS)
+    _introduce(connection, "introduce_batches", batch_count, few_rows=FEW_ROWS)
 
 
-def _introduce(connection: Connection, name: str, row_count: int, **named: Any) -> None:
-    if row_count >= FEW_ROWS:
-        run_query(connection, f"planner.{name}", row_count=row_count, **named)
+def _introduce(connection: Connection, name: str, written: int, **named: Any) -> None:
+    if written >= FEW_ROWS:
+        run_query(connection, f"planner.{name}", **named)

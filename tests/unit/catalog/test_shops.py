@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from include.catalog.shops import load_shops, read_shops_file
-from include.domain.shop import CountedLocations, parse_interval
+from include.catalog.shops import read_shops_file
+from include.domain.shop import CountedLocations, Shop, parse_interval
 from include.errors import ConfigurationError, NotFound
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -28,6 +28,14 @@ def shops_file(tmp_path):
         return path
 
     return write
+
+
+def load_shops(path: Path) -> tuple[Shop, ...]:
+    """All shops of a file, or its report as an error."""
+    read = read_shops_file(path)
+    if read.report:
+        raise ConfigurationError(read.report)
+    return read.shops
 
 
 def problem_of(shops_file, old: str, new: str) -> str:
