@@ -3,9 +3,9 @@
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def count_of(number: int, noun: str) -> str:
-    """A count as people say it: '1 unit', '5,000 units'."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def count_of(number: int, one: str, several: str | None = None) -> str:
+    """A count as people say it: '1 unit', '5,000 units'; '1 person', '2 people'."""
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
 def neutralize_formula(text: str) -> str:

@@ -42,9 +42,9 @@ def ask_about(engine: Engine, shop_id: str, batch_id: int, now: datetime) -> Que
         run_query(connection, "proposal.mark_asked", shop_id=shop_id, batch_id=batch_id, now=now)
         wake(connection, RELEASE)
     per_unit = found.customers_per_unit or "all"
-    people = "1 person" if found.released_count == 1 else f"{found.released_count:,} people"
     return Question(
-        subject=f"Tell {people} that '{found.title or found.variant_id}' is back?",
+        subject=f"Tell {count_of(found.released_count, 'person', 'people')} "
+        f"that '{found.title or found.variant_id}' is back?",
         body=(
             f"Shop `{shop_id}`, variant `{found.variant_id}`, batch {batch_id}: {found.released_count} of "
             f"{found.waiting_count} who wait, {found.ordering} first; {count_of(found.units, 'unit')} x {per_unit} "

@@ -78,13 +78,14 @@ def explain_variant(engine: Engine, shop_id: str, variant_id: str, now: datetime
         if not waiting:
             raise NotFound(f"Nothing is known of the stock of variant '{variant_id}' in shop '{shop_id}'.")
         return Explanation(
-            f"Variant '{variant_id}' is in no catalog yet, and {_people(waiting, 'wait')} until one knows it.",
+            f"Variant '{variant_id}' is in no catalog yet, and {count_of(waiting, 'waits', 'wait')} until one "
+            "knows it.",
             {"shop_id": shop_id, "variant_id": variant_id, "waiting_count": waiting},
         )
     per_unit = row.rules.get("customers_per_unit", "all")
     sentence = (
-        f"Variant '{variant_id}' has {count_of(_counted(row), 'unit')}, {_people(row.waiting_count, 'wait')} and "
-        f"{_people(row.in_flight_count, 'were', 'was')} released but not told yet; {_variant_state(row, now)}. Rules: "
+        f"Variant '{variant_id}' has {count_of(_counted(row), 'unit')}, "
+        f"{count_of(row.waiting_count, 'waits', 'wait')} and {count_of(row.in_flight_count, 'was', 'were')} released but not told yet; {_variant_state(row, now)}. Rules: "
         f"from {count_of(row.rules.get('min_inventory', 1), 'unit')}, {per_unit} per unit{_origins(row.rule_origins)}."
     )
     return Explanation(sentence, _numbers(row))
@@ -274,12 +275,7 @@ def _next_look(row: Row[Any], now: datetime) -> str:
 
 
 def _in_stock(units: int) -> str:
-    return f"{count_of(units, 'unit')} {'is' if units == 1 else 'are'} in stock"
-
-
-def _people(count: int, several: str, one: str | None = None) -> str:
-    """'1 waits', '2 wait'; '1 was', '2 were'."""
-    return f"{count:,} {(one or several + 's') if count == 1 else several}"
+    return f"{count_of(units, 'unit is', 'units are')} in stock"
 
 
 def _origins(origins: dict[str, str] | None) -> str:
