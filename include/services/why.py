@@ -85,8 +85,9 @@ def explain_variant(engine: Engine, shop_id: str, variant_id: str, now: datetime
     per_unit = row.rules.get("customers_per_unit", "all")
     sentence = (
         f"Variant '{variant_id}' has {count_of(_counted(row), 'unit')}, "
-        f"{count_of(row.waiting_count, 'waits', 'wait')} and {count_of(row.in_flight_count, 'was', 'were')} released but not told yet; {_variant_state(row, now)}. Rules: "
-        f"from {count_of(row.rules.get('min_inventory', 1), 'unit')}, {per_unit} per unit{_origins(row.rule_origins)}."
+        f"{count_of(row.waiting_count, 'waits', 'wait')} and {count_of(row.in_flight_count, 'was', 'were')} "
+        f"released but not told yet; {_variant_state(row, now)}. Rules: from "
+        f"{count_of(row.rules.get('min_inventory', 1), 'unit')}, {per_unit} per unit{_origins(row.rule_origins)}."
     )
     return Explanation(sentence, _numbers(row))
 
