@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from hypothesis import given, settings
@@ -278,20 +278,32 @@ def _cells(connection: Connection, cells: list[str]) -> bytes:
 
 
 @pytest.fixture
-def office() -> Callable[[Path], list[list[str]]]:
+def office(tmp_path: Path) -> Callable[[Path], list[list[str]]]:
     program = shutil.which("soffice") or shutil.which("libreoffice")
     if program is None:
-        warnings.warn("LibreOffice is not installed: nobody has opened the CSV files in it.", stacklevel=1)
-        pytest.skip("LibreOffice is not installed (Debian: apt-get install libreoffice-calc)")
+        _skip_unopened("LibreOffice is not installed (Debian: apt-get install libreoffice-calc)")
 
     def open_and_save(path: Path) -> list[list[str]]:
         # 44,34,76: comma, quotes, UTF-8; the cells are saved as they are shown.
-        command = [program, "--headless", f"-env:UserInstallation=file://{path.parent}/office"]
-        command += ["--infilter=CSV:44,34,76", "--convert-to", "fods", "--outdir", path.parent / "out", path]
-        subprocess.run(command, check=True, capture_output=True, timeout=120)
-        return read_fods(path.parent / "out" / f"{path.stem}.fods")
+        command = [program, "--headless", f"-env:UserInstallation=file://{tmp_path}/office"]
+        command += ["--infilter=CSV:44,34,76", "--convert-to", "fods", "--outdir", tmp_path / "out", path]
+        told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+        saved = tmp_path / "out" / f"{path.stem}.fods"
+        assert saved.exists(), f"LibreOffice saved nothing: {told.stdout} {told.stderr}"
+        return read_fods(saved)
 
+    plain = tmp_path / "plain.csv"
+    plain.write_bytes(b"one,two\r\n1,2\r\n")
+    try:
+        assert open_and_save(plain) == [["one", "two"], ["1", "2"]]
+    except (AssertionError, subprocess.SubprocessError) as broken:
+        _skip_unopened(f"The LibreOffice of this machine opens no CSV file, not even a plain one: {broken}")
     return open_and_save
+
+
+def _skip_unopened(reason: str) -> NoReturn:
+    warnings.warn(f"Nobody has opened the CSV files in LibreOffice: {reason}", stacklevel=1)
+    pytest.skip(reason)
 
 
 def read_fods(path: Path) -> list[list[str]]:

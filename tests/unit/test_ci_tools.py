@@ -17,7 +17,7 @@ PACKAGES = ["docker-compose", "fonts-liberation", "chromium", "libreoffice-calc-
 @pytest.fixture
 def machine(tmp_path: Path) -> Path:
     """A folder that is all of PATH: a root's machine with neither the programs nor apt-get."""
-    for name in ("bash", "env", "true"):
+    for name in ("bash", "env", "mktemp", "rm", "true"):
         (tmp_path / name).symlink_to(shutil.which(name) or name)
     put(tmp_path, "id", "echo 0")
     return tmp_path
@@ -47,9 +47,17 @@ def test_what_is_missing_is_installed(machine: Path) -> None:
 
 def test_what_is_there_is_left_alone(machine: Path) -> None:
     put(machine, "apt-get", APT.format(fails="nothing"))
+    put(machine, "docker-compose")
+    put(machine, "chromium")
+    put(machine, "soffice", 'echo > "${!#%.csv}.fods"')
+    assert install(machine) == ([], "")
+
+
+def test_an_office_without_its_spreadsheet_is_completed(machine: Path) -> None:
+    put(machine, "apt-get", APT.format(fails="nothing"))
     for name in ("docker-compose", "chromium", "soffice"):
         put(machine, name)
-    assert install(machine) == ([], "")
+    assert install(machine) == (["libreoffice-calc-nogui"], "")
 
 
 def test_a_mirror_that_does_not_answer_is_no_failure(machine: Path) -> None:
