@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row
 
 from include.db.queries import run_query
 from include.domain.history import FirstSight, count_moves
-from include.services.openings import Openings, Rulebook, schedule_touched
+from include.services.openings import Openings, Rulebook, follow_touched
 from include.services.past import RuleHistory, read_pasts
 from include.services.retelling import LateSnapshot, Told, tell_again, walk_again
 from include.services.retold import HistoryWriter
@@ -56,7 +56,7 @@ def insert_late(
         _tell_some(connection, variants, late, rules, summary, writer)
     run_query(connection, "stock.clear_touched")
     writer.touch_moved()
-    schedule_touched(connection, shop_id, late.snapshot_id, now)
+    follow_touched(connection, shop_id, late.snapshot_id, now)
     here = {"shop_id": shop_id, "snapshot_id": late.snapshot_id}
     run_query(connection, "late.insert_summary", **here, **asdict(summary))
     return summary, Openings(writer.opened, writer.closed, summary.events_added, 0)

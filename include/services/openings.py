@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from include.db.queries import run_query
 from include.db.statistics import introduce_shop
 from include.domain.rules import RuleSet
-from include.services.product_requests import follow_openings
+from include.services.product_requests import follow_history, follow_openings, has_product_requests
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,26 @@ def judge_touched(
     now: datetime,
 ) -> Openings:
     """Judge the variants in `touched_variant` and give release a time to look at those that are open."""
-    work_id = snapshot_id or 0
-    openings = _judge(connection, shop_id, snapshot_id, rulebook, observed_at, of_bundles=False)
-    if run_query(connection, "stock.count_bundles", shop_id=shop_id).scalar_one():
-        openings += _judge(connection, shop_id, snapshot_id, rulebook, observed_at, of_bundles=True)
-    schedule_touched(connection, shop_id, work_id, now)
+    has_bundles = run_query(connection, "stock.count_bundles", shop_id=shop_id).scalar_one() > 0
+    openings = Openings()
+    turned: set[str] = set()
+    for of_bundles in (False, True) if has_bundles else (False,):
+        row = _judge(connection, shop_id, snapshot_id, rulebook, observed_at, of_bundles)
+        openings += Openings(row.opened_count, row.closed_count, row.event_count, row.held_count)
+        turned.update(row.turned_product_ids)
+    follow_openings(connection, shop_id, sorted(turned), now)
+    _schedule_touched(connection, shop_id, snapshot_id or 0, now)
     return openings
 
 
-def schedule_touched(connection: Connection, shop_id: str, work_id: int, now: datetime) -> None:
-    """The touched variants were judged: who waits for any variant joins, who is on hold is checked, release looks."""
-    follow_openings(connection, shop_id, work_id, now)
+def follow_touched(connection: Connection, shop_id: str, snapshot_id: int, now: datetime) -> None:
+    """The history of the touched variants was told again: who waits follows it, and release looks."""
+    follow_history(connection, shop_id, snapshot_id, now)
+    _schedule_touched(connection, shop_id, snapshot_id, now)
+
+
+def _schedule_touched(connection: Connection, shop_id: str, work_id: int, now: datetime) -> None:
+    """Who is on hold is checked, release looks."""
     run_query(connection, "flow.wake_messages_on_hold", shop_id=shop_id, snapshot_id=work_id, now=now)
     run_query(connection, "stock.schedule_touched", shop_id=shop_id, snapshot_id=work_id, now=now)
     run_query(connection, "stock.clear_touched")
@@ -97,7 +106,7 @@ def _judge(
     rulebook: Rulebook,
     observed_at: datetime,
     of_bundles: bool,
-) -> Openings:
+) -> Row[Any]:
     rules = rulebook.rules
     row = run_query(
         connection,
@@ -111,10 +120,11 @@ def _judge(
         confirm_pulls=rules.confirm_pulls,
         min_out_minutes=rules.min_out_minutes,
         confirm_absent=rules.confirm_absent,
+        has_product_requests=has_product_requests(connection, shop_id),
         **rulebook.minimum | rulebook.counting,
     ).one()
     introduce_shop(connection, "variant_stock", shop_id, row.judged_count)
-    return Openings(row.opened_count, row.closed_count, row.event_count, row.held_count)
+    return row
 
 
 def _as_list(locations: tuple[str, ...] | None) -> list[str] | None:

@@ -10,7 +10,6 @@ from sqlalchemy import Connection, Engine
 
 from include.db.queries import run_query
 from include.errors import NotFound
-from include.services.product_requests import place_beside
 from include.services.shops import require_shop
 
 PEOPLE_AT_ONCE = 1_000
@@ -53,10 +52,8 @@ def erase_person(engine: Engine, shop_id: str, who: Identifiers, source: str, no
 
 def erase_people(connection: Connection, shop_id: str, people: list[int], now: datetime) -> int:
     """Forget some profiles: their requests end, their unsent messages do not leave."""
-    erased = run_query(connection, "privacy.erase_people", shop_id=shop_id, profile_ids=people, now=now).one()
-    if erased.variant_ids:
-        place_beside(connection, shop_id, erased.variant_ids, now)
-    return int(erased.person_count)
+    erased = run_query(connection, "privacy.erase_people", shop_id=shop_id, profile_ids=people, now=now)
+    return int(erased.scalar_one())
 
 
 def erase_shop(engine: Engine, shop_id: str, source: str, now: datetime) -> int:

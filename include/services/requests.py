@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
 from include.db.statistics import introduce_shop
@@ -15,7 +15,7 @@ from include.errors import NotFound
 from include.services.due import wake
 from include.services.links import read_token
 from include.services.people import find_people
-from include.services.product_requests import place, place_beside
+from include.services.product_requests import Wish, place_beside
 from include.services.request_list import find_request
 from include.services.rules import rules_in_force
 
@@ -62,7 +62,6 @@ def take_requests(
     new, merged, refused = (
         sum(getattr(row, f"{name}_count") for row in rows) for name in ("new", "merged", "refused")
     )
-    introduce_shop(connection, "subscription", shop_id, new)
     return Taken(new, merged, len(requests) - new - merged - refused, refused)
 
 
@@ -83,8 +82,8 @@ def cancel_request(engine: Engine, shop_id: str, subscription_id: int, now: date
         ended = run_query(
             connection, "request.cancel_request", shop_id=shop_id, subscription_id=subscription_id, now=now
         ).one()
-        if ended.variant_id is not None:
-            place_beside(connection, shop_id, [ended.variant_id], now)
+        if ended.request_count:
+            place_beside(connection, shop_id, [_wish_of(ended)], now)
     return bool(ended.request_count or ended.enrolment_count or ended.message_count)
 
 
@@ -107,8 +106,7 @@ def confirm_by_token(engine: Engine, token: str, now: datetime) -> bool:
         ).one_or_none()
         if confirmed is None:
             return False
-        if confirmed.product_id is not None:
-            place(connection, shop_id, [confirmed.product_id], now)
+        place_beside(connection, shop_id, [_wish_of(confirmed)], now)
         wake(connection, RELEASE)
     return True
 
@@ -149,8 +147,9 @@ def _insert_for_variants(
     if rows[0].unwritten_count:
         again = _step_aside(connection, shop_id, asked)
         rows.append(_insert_variants(connection, shop_id, again, terms, now))
+    introduce_shop(connection, "subscription", shop_id, sum(row.new_count for row in rows))
     if rows[0].has_product_requests:
-        place_beside(connection, shop_id, _variant_ids(asked), now)
+        place_beside(connection, shop_id, _wishes(asked), now)
     if any(row.woken_count for row in rows):
         wake(connection, RELEASE)
     return rows
@@ -191,8 +190,17 @@ def _insert_for_products(
     product_ids = [request.product_id for _, request in asked if request.product_id is not None]
     columns = _columns(shop_id, asked, terms, now)
     row = run_query(connection, "product_request.insert_requests", product_ids=product_ids, **columns).one()
-    place(connection, shop_id, sorted(set(product_ids)), now)
+    introduce_shop(connection, "subscription", shop_id, row.new_count)
+    place_beside(connection, shop_id, _wishes(asked), now)
     return [row]
+
+
+def _wishes(asked: Sequence[tuple[int, Request]]) -> list[Wish]:
+    return [Wish(person, request.variant_id, request.product_id) for person, request in asked]
+
+
+def _wish_of(request: Row[Any]) -> Wish:
+    return Wish(request.profile_id, request.variant_id, request.product_id)
 
 
 def _columns(

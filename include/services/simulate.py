@@ -17,7 +17,7 @@ from include.domain.release import needs_approval
 from include.domain.rules import RuleSet
 from include.errors import ConfigurationError, NotFound
 from include.services.flows import learn_flows
-from include.services.product_requests import place_beside
+from include.services.product_requests import follow_variant
 from include.services.release import Look, carry_out, look
 from include.services.rules import insert_rule_set, rules_in_force
 
@@ -96,7 +96,7 @@ class _Play:
                 return
             units = self._assume_stock(at, is_restock=number == 0)
             if number == 0:
-                place_beside(self._connection, self._given.shop_id, [self._given.variant_id], at)
+                follow_variant(self._connection, self._given.shop_id, self._given.variant_id, at)
             outcome = self._decide(number, at)
             self.still_waiting = outcome.waiting_count - outcome.released_count - outcome.skipped_count
             if outcome.released_count:

@@ -107,6 +107,7 @@ woken AS (
 
 SELECT
     profile_id,
+    variant_id,
     product_id
 FROM confirmed;
 
@@ -120,4 +121,9 @@ SET
 WHERE
     state = 'unconfirmed'
     AND created_at <= CAST(:now AS timestamptz) - make_interval(days => :confirm_days)
-RETURNING subscription_id;
+RETURNING
+    shop_id,
+    subscription_id,
+    profile_id,
+    variant_id,
+    product_id;

@@ -58,7 +58,6 @@ cancelled AS (
         proof = NULL
     FROM erased
     WHERE subscription.shop_id = :shop_id AND subscription.profile_id = erased.profile_id
-    RETURNING subscription.variant_id
 ),
 
 stopped AS (
@@ -146,9 +145,7 @@ dropped AS (
         AND (objected.channel, objected.address_key) NOT IN (SELECT hidden.channel, hidden.address_key FROM hidden)
 )
 
-SELECT
-    (SELECT count(*) FROM forgotten) AS person_count,
-    ARRAY(SELECT DISTINCT variant_id FROM cancelled WHERE variant_id IS NOT NULL) AS variant_ids;
+SELECT count(*) FROM forgotten;
 
 -- name: list_everybody
 -- The next people of a shop who still have a name.

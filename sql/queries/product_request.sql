@@ -153,20 +153,21 @@ RETURNING
     given.profile_id,
     given.variant_id;
 
--- name: list_products_of_variants
--- Products of some variants that somebody waits for in any variant.
-SELECT DISTINCT variant.product_id
-FROM unnest(CAST(:variant_ids AS text[])) AS given (variant_id)
-JOIN variant ON variant.shop_id = :shop_id AND variant.variant_id = given.variant_id
-WHERE EXISTS (
-    SELECT 1
-    FROM subscription
-    WHERE
-        subscription.shop_id = :shop_id
-        AND subscription.product_id = variant.product_id
-        AND subscription.state = 'waiting'
-)
-ORDER BY variant.product_id;
+-- name: list_products
+-- The product of a variant, where somebody waits for any variant of it.
+SELECT product_id
+FROM variant
+WHERE
+    shop_id = :shop_id
+    AND variant_id = :variant_id
+    AND EXISTS (
+        SELECT 1
+        FROM subscription
+        WHERE
+            subscription.shop_id = :shop_id
+            AND subscription.product_id = variant.product_id
+            AND subscription.state = 'waiting'
+    );
 
 -- name: list_touched_products
 -- Products of the touched variants that somebody waits for in any variant.
@@ -185,7 +186,8 @@ ORDER BY variant.product_id;
 
 -- name: place
 -- Requests for any variant stand in the queue of the variant that opened first, the lowest id on a tie, and leave it
--- when it closes; who asked for an open variant by name waits for that one only (SEMANTICS 1.6).
+-- when it closes; who asked for an open variant by name waits for that one only (SEMANTICS 1.6). Those of all who wait
+-- for some products, and those that some people have for the product of what they wish for.
 WITH candidate AS MATERIALIZED (
     SELECT
         subscription_id,
@@ -199,6 +201,24 @@ WITH candidate AS MATERIALIZED (
         shop_id = :shop_id
         AND product_id = ANY (CAST(:product_ids AS text[]))
         AND state = 'waiting'
+    UNION
+    SELECT
+        subscription.subscription_id,
+        subscription.profile_id,
+        subscription.product_id,
+        subscription.variant_id,
+        subscription.restock_after,
+        subscription.not_before
+    FROM unnest(
+        CAST(:profile_ids AS bigint[]), CAST(:wished_variant_ids AS text[]), CAST(:wished_product_ids AS text[])
+    ) AS wish (profile_id, variant_id, product_id)
+    LEFT JOIN variant ON variant.shop_id = :shop_id AND variant.variant_id = wish.variant_id
+    JOIN subscription
+        ON
+            subscription.shop_id = :shop_id
+            AND subscription.product_id = coalesce(wish.product_id, variant.product_id)
+            AND subscription.profile_id = wish.profile_id
+    WHERE subscription.state = 'waiting'
 ),
 
 goal AS MATERIALIZED (
@@ -208,6 +228,29 @@ goal AS MATERIALIZED (
         candidate.not_before,
         choice.variant_id
     FROM candidate
+    -- Looked up person by person: joined as a whole, it reads every request for a variant that is open.
+    CROSS JOIN LATERAL (
+        SELECT count(*) > 0 AS is_awaited
+        FROM (
+            SELECT
+                shop_id,
+                variant_id,
+                restock_after
+            FROM subscription
+            WHERE
+                shop_id = :shop_id
+                AND profile_id = candidate.profile_id
+                AND product_id IS NULL
+                AND state IN ('waiting', 'released')
+            OFFSET 0
+        ) AS own
+        JOIN variant USING (shop_id, variant_id)
+        JOIN variant_stock AS stock USING (shop_id, variant_id)
+        WHERE
+            variant.product_id = candidate.product_id
+            AND stock.is_open
+            AND (own.restock_after IS NULL OR own.restock_after < stock.restocked_at)
+    ) AS named
     LEFT JOIN LATERAL (
         SELECT stock.variant_id
         FROM variant
@@ -230,20 +273,7 @@ goal AS MATERIALIZED (
         ORDER BY stock.variant_id IS DISTINCT FROM candidate.variant_id, stock.opened_at, stock.variant_id
         LIMIT 1
     ) AS choice
-        ON NOT EXISTS (
-            SELECT 1
-            FROM subscription AS own
-            JOIN variant AS own_variant USING (shop_id, variant_id)
-            JOIN variant_stock AS own_stock USING (shop_id, variant_id)
-            WHERE
-                own.shop_id = :shop_id
-                AND own.profile_id = candidate.profile_id
-                AND own.product_id IS NULL
-                AND own.state IN ('waiting', 'released')
-                AND own_variant.product_id = candidate.product_id
-                AND own_stock.is_open
-                AND (own.restock_after IS NULL OR own.restock_after < own_stock.restocked_at)
-        )
+        ON NOT named.is_awaited
 ),
 
 placed AS (

@@ -268,7 +268,10 @@ WITH cancelled AS (
         shop_id = :shop_id
         AND subscription_id = :subscription_id
         AND state IN ('unconfirmed', 'waiting', 'released')
-    RETURNING variant_id
+    RETURNING
+        profile_id,
+        variant_id,
+        product_id
 ),
 
 stopped AS (
@@ -296,7 +299,9 @@ unsent AS (
 
 SELECT
     (SELECT count(*) FROM cancelled) AS request_count,
+    (SELECT profile_id FROM cancelled) AS profile_id,
     (SELECT variant_id FROM cancelled) AS variant_id,
+    (SELECT product_id FROM cancelled) AS product_id,
     (SELECT count(*) FROM stopped) AS enrolment_count,
     (SELECT count(*) FROM unsent) AS message_count;
 

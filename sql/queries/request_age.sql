@@ -105,4 +105,9 @@ WHERE
         WHEN 'EMAIL' = ANY (channels) THEN channel_obstacle(shop_id, 'EMAIL', profile_id) IS NOT NULL
         ELSE true
     END
-RETURNING subscription_id;
+RETURNING
+    shop_id,
+    subscription_id,
+    profile_id,
+    variant_id,
+    product_id;

@@ -8,6 +8,7 @@ WITH candidate AS MATERIALIZED (
         subscription.subscription_id,
         subscription.batch_id,
         subscription.variant_id,
+        subscription.product_id,
         subscription.profile_id,
         subscription.channels
     FROM (
@@ -52,6 +53,7 @@ outcome AS (
         candidate.subscription_id,
         candidate.batch_id,
         candidate.variant_id,
+        candidate.product_id,
         candidate.profile_id,
         candidate.channels,
         coalesce(bool_or(first_message.state NOT IN ('skipped', 'failed')), false) AS is_under_way,
@@ -66,7 +68,7 @@ outcome AS (
     LEFT JOIN first_message USING (shop_id, subscription_id)
     GROUP BY
         candidate.shop_id, candidate.subscription_id, candidate.batch_id, candidate.variant_id,
-        candidate.profile_id, candidate.channels
+        candidate.product_id, candidate.profile_id, candidate.channels
 ),
 
 settled AS MATERIALIZED (
@@ -75,6 +77,8 @@ settled AS MATERIALIZED (
         outcome.subscription_id,
         outcome.batch_id,
         outcome.variant_id,
+        outcome.product_id,
+        outcome.profile_id,
         outcome.reason,
         outcome.is_sold_out_again
         OR outcome.reason = 'no_live_message'
@@ -181,7 +185,9 @@ variants AS (
 SELECT
     shop_id,
     subscription_id,
-    variant_id
+    profile_id,
+    variant_id,
+    product_id
 FROM settled
 WHERE is_returned
 ORDER BY shop_id, subscription_id;

@@ -340,6 +340,7 @@ SELECT count(*) FROM bundle_component WHERE shop_id = :shop_id;
 -- Open and close the touched variants by their own rules and raise restock events (SEMANTICS 2.5, 2.6). The first
 -- sight of a variant counts for requests that waited for it unmatched (3.4); in a shop's first pull only for live
 -- ones, not for imports. Bundles are judged after their components. Specification: include/domain/stock.py.
+-- Also which products, awaited in any variant, have one that opened or closed (1.6).
 WITH bundle AS (
     SELECT DISTINCT bundle_variant_id AS variant_id
     FROM bundle_component
@@ -357,6 +358,7 @@ touched AS (
 ruled AS (
     SELECT
         touched.variant_id,
+        variant.product_id,
         variant.is_published,
         variant.is_tracked,
         variant.continue_selling,
@@ -394,6 +396,7 @@ known_shop AS (
 counted AS (
     SELECT
         ruled.variant_id,
+        ruled.product_id,
         observed.available,
         observed.is_absent,
         announceable_units(
@@ -577,7 +580,22 @@ SELECT
     count(*) FILTER (WHERE is_open AND NOT was_open AND NOT is_first_sight) AS opened_count,
     count(*) FILTER (WHERE was_open AND NOT is_open) AS closed_count,
     count(*) FILTER (WHERE guard_reason IS NOT NULL) AS held_count,
-    (SELECT count(*) FROM events) AS event_count
+    (SELECT count(*) FROM events) AS event_count,
+    ARRAY(
+        SELECT DISTINCT turned.product_id
+        FROM judged AS turned
+        WHERE
+            CAST(:has_product_requests AS boolean)
+            AND turned.is_open <> turned.was_open
+            AND EXISTS (
+                SELECT 1
+                FROM subscription
+                WHERE
+                    subscription.shop_id = :shop_id
+                    AND subscription.product_id = turned.product_id
+                    AND subscription.state = 'waiting'
+            )
+    ) AS turned_product_ids
 FROM judged;
 
 -- name: schedule_touched

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from sqlalchemy import text
 
 from include.catalog.base import CatalogRow
 from include.db.queries import find_query
+from include.domain.request import Request
 from include.domain.window import Window
 from include.services import catalog
-from include.services.requests import cancel_by_token
+from include.services.request_age import age_requests
+from include.services.requests import cancel_by_token, confirm_by_token, take_requests
 from include.services.why import explain_request
 from tests.builders import RowsConnector, World, a_row
 
@@ -225,9 +230,6 @@ def test_1_6_reports_hold_requests_that_stand_in_no_queue(lights: World) -> None
 
 
 def test_1_6_standing_aside_counts_nobody_twice(lights: World) -> None:
-    from include.domain.request import Request
-    from include.services.requests import take_requests
-
     stock(lights, RED=1, BLUE=0)
     lights.ask_for_any("a@example.org", "LIGHTS")
     lights.ask("b@example.org", "RED")
@@ -278,3 +280,65 @@ def test_1_6_what_another_rule_opened_is_joined(lights: World) -> None:
     lights.set_rules(min_inventory=2)
     assert requests(lights) == [("RED", "LIGHTS", "waiting", None)]
     assert lights.tell() == ["a@example.org"]
+
+
+def test_1_6_it_joins_once_the_request_beside_it_has_expired(lights: World) -> None:
+    lights.set_rules(expire_days=30, customers_per_unit=1)
+    stock(lights, RED=1, BLUE=0)
+    lights.ask("a@example.org", "RED", subscribed_at=lights.now - timedelta(days=40))
+    lights.ask_for_any("a@example.org", "LIGHTS")
+    assert requests(lights)[1] == (None, "LIGHTS", "waiting", None)
+    with lights.engine.begin() as connection:
+        assert age_requests(connection, lights.now)["expired"] == 1
+    assert requests(lights)[1] == ("RED", "LIGHTS", "waiting", None)
+
+
+def test_1_6_it_stands_aside_once_the_request_for_an_open_variant_is_confirmed(lights: World) -> None:
+    stock(lights, RED=1, BLUE=1)
+    lights.ask_for_any("a@example.org", "LIGHTS")
+    asked = [Request("a@example.org", "a@example.org", "RED", lights.now)]
+    with lights.engine.begin() as connection:
+        take_requests(connection, "demo", asked, "api", "notify", lights.now, needs_confirmation=True)
+    assert requests(lights)[0] == ("BLUE", "LIGHTS", "waiting", None)
+    assert confirm_by_token(lights.engine, lights.token("confirm", 2), lights.now)
+    assert requests(lights) == [(None, "LIGHTS", "waiting", None), ("RED", None, "waiting", None)]
+
+
+@pytest.fixture
+def crowd(lights: World) -> World:
+    """Two thousand people wait for any variant, and Postgres knows it."""
+    with lights.engine.begin() as connection:
+        asked = [
+            Request(f"p{place}@example.org", f"p{place}@example.org", None, lights.now, product_id="LIGHTS")
+            for place in range(2_000)
+        ]
+        take_requests(connection, "demo", asked, "api", "notify", lights.now)
+        connection.execute(text("ANALYZE subscription"))
+    return lights
+
+
+READ_SO_FAR = (
+    "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'subscription'"
+)
+
+
+def test_1_6_the_request_of_one_person_costs_nothing_by_how_many_wait_beside_it(crowd: World) -> None:
+    stock(crowd, RED=1, BLUE=0)
+    for asked in ({"variant_id": None, "product_id": "LIGHTS"}, {"variant_id": "RED"}):
+        request = Request("new@example.org", "new@example.org", subscribed_at=crowd.now, **asked)
+        with crowd.engine.begin() as connection:
+            before = connection.execute(text(READ_SO_FAR)).scalar_one()
+            take_requests(connection, "demo", [request], "api", "notify", crowd.now)
+            assert connection.execute(text(READ_SO_FAR)).scalar_one() - before < 50
+
+
+def test_1_6_a_pull_that_opens_and_closes_nothing_moves_nobody(crowd: World) -> None:
+    crowd.set_rules(wait_minutes=600, customers_per_unit=1)
+    stock(crowd, RED=20, BLUE=0)
+    assert len(crowd.tell()) == 20
+    written = "SELECT count(*) FROM subscription WHERE variant_id = 'RED' AND state = 'waiting'"
+    assert crowd.value(written) == 1_980
+    with crowd.engine.begin() as connection:
+        connection.execute(text("UPDATE subscription SET variant_id = NULL WHERE subscription_id = 2000"))
+    stock(crowd, RED=19, BLUE=0)
+    assert crowd.value(written) == 1_979
