@@ -35,7 +35,9 @@ def write_changes(
     variants = run_query(connection, "stock.refresh_catalog", **observed).rowcount
     introduce_shop(connection, "variant", shop_id, variants)
     changed = run_query(connection, "stock.append_changes", **observed).rowcount
-    run_query(connection, "stock.append_presence", **observed)
+    introduce_shop(connection, "stock_change", shop_id, changed)
+    presence = run_query(connection, "stock.append_presence", **observed).rowcount
+    introduce_shop(connection, "presence_change", shop_id, presence)
     run_query(connection, "stock.touch_variants", snapshot_id=snapshot.snapshot_id)
     if run_query(connection, "shop.take_recount", shop_id=shop_id).one_or_none():
         run_query(connection, "stock.touch_miscounted", **here, **rulebook.counting)

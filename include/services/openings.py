@@ -124,6 +124,7 @@ def _judge(
         **rulebook.minimum | rulebook.counting,
     ).one()
     introduce_shop(connection, "variant_stock", shop_id, row.judged_count)
+    introduce_shop(connection, "restock_event", shop_id, row.event_count)
     return row
 
 

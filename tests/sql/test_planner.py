@@ -31,7 +31,17 @@ def expected(world: World, table: str, condition: str = "shop_id = 'large'") -> 
 
 def test_the_first_pull_of_a_large_shop_is_no_surprise_to_the_planner(stranger: World) -> None:
     stranger.sync(*[a_row(f"v{number}", 0) for number in range(MANY)])
-    for table in ("stock_level", "variant", "variant_stock"):
+    for table in ("stock_level", "stock_change", "variant", "variant_stock"):
+        assert expected(stranger, table) > MANY / 2, table
+
+
+def test_nor_are_its_restocks_and_what_went_missing(stranger: World) -> None:
+    names = [f"v{number}" for number in range(MANY)]
+    stranger.set_rules(max_risen_points=100, min_rows_percent=1)
+    stranger.sync(*[a_row(name, 0) for name in names])
+    stranger.sync(*[a_row(name, 1) for name in names])
+    stranger.sync(*[a_row(name, 1) for name in names[:200]])
+    for table in ("restock_event", "presence_change"):
         assert expected(stranger, table) > MANY / 2, table
 
 
