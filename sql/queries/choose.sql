@@ -10,6 +10,7 @@ ORDER BY way;
 
 -- name: choose_oldest
 -- The oldest who can be told, as many as each variant allows; the queue's index gives them in order (SEMANTICS 4.2).
+-- `num_nonnulls`, since of two IS NULL the planner expects that nearly nobody passes, and sorts the whole queue.
 INSERT INTO release_choice (shop_id, variant_id, subscription_id, subscribed_at, place, verdict)
 SELECT
     decision.shop_id,
@@ -43,11 +44,13 @@ CROSS JOIN LATERAL (
         subscription.shop_id = decision.shop_id
         AND subscription.variant_id = decision.variant_id
         AND subscription.state = 'waiting'
-        AND deferral_reason(subscription.restock_after, decision.restocked_at, subscription.not_before, :now) IS NULL
-        AND unreachable_reason(
-            subscription.channels, CAST(:telling_channels AS text[]), profile.email IS NOT NULL, suppression.reason,
-            objection.state, profile.shop_id, profile.profile_id
-        ) IS NULL
+        AND num_nonnulls(
+            deferral_reason(subscription.restock_after, decision.restocked_at, subscription.not_before, :now),
+            unreachable_reason(
+                subscription.channels, CAST(:telling_channels AS text[]), profile.email IS NOT NULL, suppression.reason,
+                objection.state, profile.shop_id, profile.profile_id
+            )
+        ) < 1
     ORDER BY subscription.subscribed_at, subscription.subscription_id
     LIMIT decision.allowed_count
 ) AS choice
@@ -88,11 +91,13 @@ CROSS JOIN LATERAL (
         subscription.shop_id = decision.shop_id
         AND subscription.variant_id = decision.variant_id
         AND subscription.state = 'waiting'
-        AND deferral_reason(subscription.restock_after, decision.restocked_at, subscription.not_before, :now) IS NULL
-        AND unreachable_reason(
-            subscription.channels, CAST(:telling_channels AS text[]), profile.email IS NOT NULL, suppression.reason,
-            objection.state, profile.shop_id, profile.profile_id
-        ) IS NULL
+        AND num_nonnulls(
+            deferral_reason(subscription.restock_after, decision.restocked_at, subscription.not_before, :now),
+            unreachable_reason(
+                subscription.channels, CAST(:telling_channels AS text[]), profile.email IS NOT NULL, suppression.reason,
+                objection.state, profile.shop_id, profile.profile_id
+            )
+        ) < 1
     ORDER BY subscription.subscribed_at DESC, subscription.subscription_id DESC
     LIMIT decision.allowed_count
 ) AS choice
@@ -100,6 +105,7 @@ WHERE decision.hold_reason IS NULL AND decision.sizing = 'people' AND decision.o
 
 -- name: choose_scanned
 -- Who stands before the last one chosen, or anywhere if nobody was left out, and can't be told: skipped or passed over.
+-- Variant by variant and person by person (OFFSET 0): joined as a whole, it may read everybody there is.
 WITH last AS (
     SELECT
         decision.shop_id,
@@ -143,25 +149,30 @@ CROSS JOIN LATERAL (
         deferral_reason(
             subscription.restock_after, decision.restocked_at, subscription.not_before, :now
         ) AS deferral,
-        unreachable_reason(
-            subscription.channels, CAST(:telling_channels AS text[]), profile.email IS NOT NULL, suppression.reason,
-            objection.state, profile.shop_id, profile.profile_id
-        ) AS unreachable
+        person.unreachable
     FROM subscription
-    JOIN profile
-        ON profile.shop_id = subscription.shop_id AND profile.profile_id = subscription.profile_id
-    LEFT JOIN suppression
-        ON
-            suppression.shop_id = profile.shop_id
-            AND suppression.channel = 'EMAIL'
-            AND suppression.address_key = profile.email_key
-    LEFT JOIN consent AS objection
-        ON
-            objection.shop_id = profile.shop_id
-            AND objection.profile_id = profile.profile_id
-            AND objection.channel = 'EMAIL'
-            AND objection.purpose = 'alert'
-            AND objection.state = 'withdrawn'
+    CROSS JOIN LATERAL (
+        SELECT
+            unreachable_reason(
+                subscription.channels, CAST(:telling_channels AS text[]), profile.email IS NOT NULL, suppression.reason,
+                objection.state, profile.shop_id, profile.profile_id
+            ) AS unreachable
+        FROM profile
+        LEFT JOIN suppression
+            ON
+                suppression.shop_id = profile.shop_id
+                AND suppression.channel = 'EMAIL'
+                AND suppression.address_key = profile.email_key
+        LEFT JOIN consent AS objection
+            ON
+                objection.shop_id = profile.shop_id
+                AND objection.profile_id = profile.profile_id
+                AND objection.channel = 'EMAIL'
+                AND objection.purpose = 'alert'
+                AND objection.state = 'withdrawn'
+        WHERE profile.shop_id = subscription.shop_id AND profile.profile_id = subscription.profile_id
+        OFFSET 0
+    ) AS person
     WHERE
         subscription.shop_id = decision.shop_id
         AND subscription.variant_id = decision.variant_id
@@ -170,6 +181,7 @@ CROSS JOIN LATERAL (
         < (coalesce(up_to.subscribed_at, 'infinity'), coalesce(up_to.subscription_id, 0))
         AND (subscription.subscribed_at, subscription.subscription_id)
         > (coalesce(down_to.subscribed_at, '-infinity'), coalesce(down_to.subscription_id, 0))
+    OFFSET 0
 ) AS scanned
 WHERE
     decision.hold_reason IS NULL

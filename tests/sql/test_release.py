@@ -1,3 +1,5 @@
+from sqlalchemy import text
+
 from tests.builders import World, a_row
 
 
@@ -168,3 +170,25 @@ def test_lowering_the_minimum_tells_those_who_wait_for_what_is_there(world: Worl
     assert world.tell() == []
     world.set_rules(min_inventory=10)
     assert world.tell() == emails
+
+
+def test_a_batch_looks_at_whom_it_tells_not_at_the_whole_queue(world: World) -> None:
+    world.use_flow()
+    world.sync(a_row("LAMP", 0))
+    world.ask_many("LAMP", 3_000)
+    world.sync(a_row("LAMP", 10))
+    with world.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("ANALYZE"))
+    before = people_read(world)
+    assert world.release(customers_per_unit=2)["released"] == 20
+    assert people_read(world) - before < 100
+
+
+def people_read(world: World) -> int:
+    with world.engine.begin() as connection:
+        connection.execute(text("SELECT pg_stat_force_next_flush()"))
+    return int(
+        world.value(
+            "SELECT seq_tup_read + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables WHERE relname = 'profile'"
+        )
+    )
