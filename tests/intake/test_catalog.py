@@ -255,3 +255,28 @@ def test_a_filter_that_is_not_served_is_named_with_those_that_are(visitor: Visit
     for filter_text, named in (("equals(title,'x')", "it has equals(title,…)"), ("a b(", "is missing")):
         [error] = errors_of(visitor.send("GET", ITEMS, params={"filter": filter_text}))
         assert named in error["detail"] and "title: contains" in error["detail"]
+
+
+def test_published_null_says_nothing_and_a_new_variant_is_published(visitor: Visitor) -> None:
+    item_id = "$custom:::$default:::P1"
+
+    def publish_item(is_published: bool | None) -> None:
+        visitor.world.pass_time(seconds=1)
+        told = {"data": {"type": "catalog-item", "id": item_id, "attributes": {"published": is_published}}}
+        assert visitor.send("PATCH", at(ITEMS, item_id), json=told).status_code == 200
+
+    def is_published() -> bool:
+        shown = check(visitor.get(at(VARIANTS, LAMP)), one(VARIANTS)).json()
+        return bool(shown["data"]["attributes"]["published"])
+
+    visitor.post(ITEMS, an_item(published=None))
+    visitor.post(VARIANTS, a_variant())
+    visitor.send("DELETE", at(VARIANTS, LAMP))
+    visitor.world.pass_time(seconds=1)
+    assert visitor.post(VARIANTS, a_variant(published=None)).status_code == 201
+    assert is_published()
+    publish_item(False)
+    publish_item(None)
+    assert not is_published()
+    publish_item(True)
+    assert is_published()
