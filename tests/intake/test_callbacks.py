@@ -136,6 +136,18 @@ def test_a_complaint_suppresses_and_withdraws_consent(provider: Visitor) -> None
     ]
 
 
+@pytest.mark.parametrize("kind", ["not-spam", "auth-failure"])
+def test_a_report_that_is_no_complaint_suppresses_nobody(provider: Visitor, kind: str) -> None:
+    [(email, message_id)] = sent(provider, people=1)
+    notification = {
+        "notificationType": "Complaint",
+        "mail": {"commonHeaders": {"messageId": message_id}},
+        "complaint": {"complainedRecipients": [{"emailAddress": email}], "complaintFeedbackType": kind},
+    }
+    assert post_ses(provider, sns(notification)) == 200
+    assert suppressions(provider) == []
+
+
 def test_sendgrid_tells_in_lists(provider: Visitor) -> None:
     people = sent(provider, people=4)
     kinds = ["bounce", "spamreport", "unsubscribe", "delivered"]

@@ -28,6 +28,8 @@ SENDGRID_KINDS: dict[str, FeedbackKind] = {
     "unsubscribe": "unsubscribed",
     "group_unsubscribe": "unsubscribed",
 }
+# What mail programs report in the same form, though nobody minded the mail.
+NO_COMPLAINTS = ("not-spam", "auth-failure")
 # SendGrid hands nothing over to an address of its own suppression lists, and says why.
 DROPPED_KINDS: dict[str, FeedbackKind] = {
     "bounced address": "bounced",
@@ -101,8 +103,9 @@ def _read_ses(notification: dict[str, Any], now: datetime) -> Iterator[Feedback]
             )
     if kind == "Complaint":
         complaint = _object(notification.get("complaint"))
-        for recipient in _objects(complaint.get("complainedRecipients")):
-            code = complaint.get("complaintFeedbackType")
+        code = complaint.get("complaintFeedbackType")
+        is_meant = code not in NO_COMPLAINTS
+        for recipient in _objects(complaint.get("complainedRecipients")) if is_meant else []:
             address, at = recipient.get("emailAddress"), complaint.get("timestamp")
             yield from _feedback("complained", address, at, message_id, code, now)
     if kind == "DeliveryDelay":
