@@ -215,6 +215,15 @@ def test_times_are_filtered_exactly_and_has_is_understood(visitor: Visitor) -> N
         assert len(found) == expected, filter_text
 
 
+def test_times_are_cut_to_the_second_so_that_a_reader_goes_on_where_it_ended(visitor: Visitor) -> None:
+    visitor.post(EVENTS, an_event(time="2026-01-01T01:00:00.750+01:00"))
+    [event] = check(visitor.get(EVENTS), EVENTS).json()["data"]
+    told = event["attributes"]
+    assert (told["datetime"], told["timestamp"]) == ("2026-01-01T00:00:00+00:00", 1767225600)
+    later = visitor.get(f"{EVENTS}?filter=greater-than(timestamp,{told['timestamp']})")
+    assert later.json()["data"] == []
+
+
 def test_all_people_of_a_page_are_included_and_pages_go_both_ways(visitor: Visitor) -> None:
     people = [a_profile(email=f"p{number}@example.org") for number in range(120)]
     visitor.post(JOBS, a_job(*[a_bulk(an_event(time=1_767_225_600), profile=each) for each in people]))
