@@ -144,7 +144,7 @@ def test_mistakes_are_named_with_their_place(visitor: Visitor) -> None:
     without_sku = a_variant("X")
     del without_sku["data"]["attributes"]["sku"]
     for status, body, pointer in [
-        (409, a_variant(), "/data/id"),
+        (409, a_variant(), "/data/attributes/external_id"),
         (404, a_variant("X", "$custom:::$default:::NONE"), "/data/relationships/item/data/id"),
         (400, without_sku, "/data/attributes/sku"),
         (400, a_variant("X", inventory_quantity="many"), "/data/attributes/inventory_quantity"),
@@ -280,3 +280,35 @@ def test_published_null_says_nothing_and_a_new_variant_is_published(visitor: Vis
     assert not is_published()
     publish_item(True)
     assert is_published()
+
+
+def test_all_terms_of_a_filter_hold_those_of_one_field_too(visitor: Visitor) -> None:
+    visitor.world.sync(a_row("V1", 1, product_id="P1"), a_row("V2", 1, product_id="P2"))
+    for filter_text, expected in {
+        "any(ids,['V1','V2']),any(ids,['V2','V3'])": ["V2"],
+        "equals(sku,'V1'),equals(sku,'V2')": [],
+        "equals(published,true),equals(published,false)": [],
+        "equals(item.id,'P1'),equals(item.id,'P2'),any(ids,['V2'])": [],
+        "equals(sku,'V1'),equals(sku,'V1')": ["V1"],
+    }.items():
+        found = visitor.send("GET", VARIANTS, params={"filter": filter_text}).json()["data"]
+        assert [each["id"].split(":::")[-1] for each in found] == expected, filter_text
+    twice = "contains(title,'a'),contains(title,'b')"
+    assert visitor.send("GET", VARIANTS, params={"filter": twice}).status_code == 400
+
+
+def test_what_a_job_names_twice_is_included_once(visitor: Visitor) -> None:
+    visitor.post(ITEMS, an_item())
+    visitor.post(VARIANTS, a_variant())
+    jobs = "/api/catalog-variant-bulk-update-jobs"
+    rows = [a_change(inventory_quantity=number)["data"] for number in (1, 2)]
+    body = {"data": {"type": "catalog-variant-bulk-update-job", "attributes": {"variants": {"data": rows}}}}
+    job_id = visitor.post(jobs, body).json()["data"]["id"]
+    shown = check(visitor.get(f"{jobs}/{job_id}?include=variants"), f"{jobs}/{{job_id}}").json()
+    assert [each["id"] for each in shown["included"]] == [LAMP]
+    assert len(shown["data"]["relationships"]["variants"]["data"]) == 1
+
+
+def test_who_is_not_there_to_be_deleted_is_named_by_the_path(visitor: Visitor) -> None:
+    answer = check(visitor.send("DELETE", at(VARIANTS, LAMP)), one(VARIANTS))
+    assert (answer.status_code, errors_of(answer)[0]["source"]) == (404, {"parameter": "id"})

@@ -210,6 +210,8 @@ def test_times_are_filtered_exactly_and_has_is_understood(visitor: Visitor) -> N
         "less-than(timestamp,1767225601)": 1,
         "less-or-equal(timestamp,1767225601)": 2,
         "has(profile),has(metric)": 3,
+        "equals(profile_id,'99'),equals(profile_id,'1')": 0,
+        "equals(metric_id,'99'),equals(metric_id,'1')": 0,
     }.items():
         found = check(visitor.send("GET", EVENTS, params={"filter": filter_text}), EVENTS).json()["data"]
         assert len(found) == expected, filter_text
