@@ -199,6 +199,14 @@ def test_a_subscription_is_confirmed_with_amazon_alone(provider: Visitor) -> Non
     assert "https://evil.example/" not in provider.fetched  # type: ignore[attr-defined]
 
 
+def test_what_amazon_tells_people_in_words_is_taken_and_means_nothing(provider: Visitor) -> None:
+    words = "Successfully validated SNS topic for Amazon SES event publishing."
+    assert post_ses(provider, sns(words)) == 200
+    address = {"SubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Action=Confirm", "Token": "t"}
+    assert post_ses(provider, sns("It was deactivated", "UnsubscribeConfirmation", **address)) == 200
+    assert suppressions(provider) == []
+
+
 def test_what_sendgrid_dropped_for_its_own_lists_is_suppressed_here_too(provider: Visitor) -> None:
     reasons = ["Bounced Address", "Spam Reporting Address", "Unsubscribed Address", "Content was blocked"]
     people = sent(provider, people=4)
