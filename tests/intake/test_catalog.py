@@ -312,3 +312,38 @@ def test_what_a_job_names_twice_is_included_once(visitor: Visitor) -> None:
 def test_who_is_not_there_to_be_deleted_is_named_by_the_path(visitor: Visitor) -> None:
     answer = check(visitor.send("DELETE", at(VARIANTS, LAMP)), one(VARIANTS))
     assert (answer.status_code, errors_of(answer)[0]["source"]) == (404, {"parameter": "id"})
+
+
+def test_a_deleted_item_is_there_again_when_a_pull_brings_its_variants_back(visitor: Visitor) -> None:
+    visitor.world.sync(a_row("LAMP", 3, product_id="P1"), a_row("VASE", 3, product_id="P2"))
+    visitor.send("PATCH", at(ITEMS, "P1"), json={"data": {**an_item()["data"], "id": "P1"}})
+    assert visitor.send("DELETE", at(ITEMS, "P1")).status_code == 204
+
+    def items() -> list[str]:
+        paths = [ITEMS, f"{ITEMS}?sort=created", f"{ITEMS}?filter=any(ids,['P1','P2'])"]
+        [ids] = {
+            tuple(sorted(each["attributes"]["external_id"] for each in page["data"]))
+            for page in (check(visitor.get(path), ITEMS).json() for path in paths)
+        }
+        return list(ids)
+
+    assert (visitor.get(at(ITEMS, "P1")).status_code, items()) == (404, ["P2"])
+    visitor.world.sync(a_row("LAMP", 3, product_id="P1"), a_row("VASE", 3, product_id="P2"))
+    found = check(visitor.get(at(ITEMS, "P1") + "?include=variants"), one(ITEMS)).json()
+    assert [each["id"] for each in found["included"]] == [LAMP]
+    assert (found["data"]["attributes"]["title"], items()) == (None, ["P1", "P2"])
+
+
+def test_a_deleted_variant_that_a_pull_brought_back_follows_its_item(visitor: Visitor) -> None:
+    def publish(is_published: bool) -> bool:
+        visitor.world.pass_time(seconds=1)
+        told = {"data": {"type": "catalog-item", "id": "P1", "attributes": {"published": is_published}}}
+        assert visitor.send("PATCH", at(ITEMS, "P1"), json=told).status_code == 200
+        shown = check(visitor.get(at(VARIANTS, LAMP)), one(VARIANTS)).json()
+        return bool(shown["data"]["attributes"]["published"])
+
+    visitor.world.sync(a_row("LAMP", 3, product_id="P1"))
+    change(visitor, published=False)
+    visitor.send("DELETE", at(VARIANTS, LAMP))
+    visitor.world.sync(a_row("LAMP", 3, product_id="P1"))
+    assert [publish(False), publish(True)] == [False, True]
