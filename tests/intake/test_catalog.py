@@ -347,3 +347,13 @@ def test_a_deleted_variant_that_a_pull_brought_back_follows_its_item(visitor: Vi
     visitor.send("DELETE", at(VARIANTS, LAMP))
     visitor.world.sync(a_row("LAMP", 3, product_id="P1"))
     assert [publish(False), publish(True)] == [False, True]
+
+
+def test_an_id_may_end_with_a_slash(visitor: Visitor) -> None:
+    visitor.post(ITEMS, an_item())
+    made = visitor.post(VARIANTS, a_variant("LAMP/")).json()["data"]
+    path = made["links"]["self"].removeprefix(visitor.address)
+    assert path.endswith("LAMP%2F")
+    assert (
+        visitor.get(path).json()["data"]["id"] == visitor.get(f"{path}/").json()["data"]["id"] == made["id"]
+    )
