@@ -83,8 +83,14 @@ def check_channels(text: str, has_email: bool = True) -> tuple[str, ...]:
     )
     unknown = [name for name in names if name not in CHANNELS]
     if unknown:
-        raise RowRejected(f"channel {unknown[0][:20]!r} is not known; allowed are {', '.join(CHANNELS)}")
+        raise RowRejected(f"channel {_named(unknown[0], 20)} is not known; allowed are {', '.join(CHANNELS)}")
     return names
+
+
+def _named(text: str, longest: int) -> str:
+    """A wrong text for a reason. Reasons are kept: where columns were mixed up, nobody's address stays in them."""
+    is_contact = "@" in text or text.strip().startswith(("+", "00"))
+    return "what looks like an address" if is_contact else repr(text[:longest])
 
 
 def check_quantity(text: str) -> int:
@@ -92,7 +98,9 @@ def check_quantity(text: str) -> int:
     if not text.strip():
         return 1
     if not re.fullmatch(r"[0-9]{1,6}", text.strip()) or int(text) < 1:
-        raise RowRejected(f"wanted_quantity is {text[:20]!r}; allowed is a whole number from 1 to 999999")
+        raise RowRejected(
+            f"wanted_quantity is {_named(text, 20)}; allowed is a whole number from 1 to 999999"
+        )
     return int(text)
 
 
@@ -103,7 +111,7 @@ def check_time(text: str, now: datetime) -> datetime:
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
         raise RowRejected(
-            f"subscribed_at is {text[:40]!r}; allowed is ISO 8601 such as 2026-01-31T09:30:00Z"
+            f"subscribed_at is {_named(text, 40)}; allowed is ISO 8601 such as 2026-01-31T09:30:00Z"
         ) from None
     if moment < _FIRST_MOMENT:
         raise RowRejected(f"subscribed_at is {moment.isoformat()}; allowed is a moment from 1970 on")

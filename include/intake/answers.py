@@ -8,6 +8,8 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
+from include.errors import NotFound, RowRejected
+
 JSON_API = "application/vnd.api+json"
 _TITLES = {
     400: ("invalid", "Invalid input."),
@@ -60,6 +62,11 @@ class ApiError(Exception):
     def as_response(self) -> Response:
         """The errors document."""
         return as_json(error_document(self), self.status, dict(self.headers))
+
+
+def refusal_of(refused: NotFound | RowRejected) -> ApiError:
+    """What a service refused, as an answer."""
+    return ApiError.of(404 if isinstance(refused, NotFound) else 400, f"{str(refused).rstrip('.')}.")
 
 
 def error_document(error: ApiError) -> dict[str, Any]:

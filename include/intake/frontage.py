@@ -11,7 +11,7 @@ from starlette.routing import Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
 from include.errors import NotFound, RowRejected
-from include.intake.answers import ApiError
+from include.intake.answers import ApiError, refusal_of
 from include.intake.metrics import OPEN_REQUESTS, note_request
 from include.intake.routing import Endpoint
 from include.intake.together import is_outage
@@ -71,8 +71,7 @@ class Frontage:
             nothing = ApiError.of(missing.status_code, f"Nothing is served at this path.{_hint(scope)}")
             await nothing.as_response()(scope, receive, send)
         except (NotFound, RowRejected) as refused:
-            status = 404 if isinstance(refused, NotFound) else 400
-            await ApiError.of(status, f"{str(refused).rstrip('.')}.").as_response()(scope, receive, send)
+            await refusal_of(refused).as_response()(scope, receive, send)
         except Exception as error:
             if is_outage(error) and seen["status"] == 499:
                 log.warning("database", exc_info=True, extra={"facts": {"route": _route(scope)}})
@@ -112,11 +111,11 @@ def _check(scope: Scope) -> None:
 
 
 def _normalized(scope: Scope) -> Scope:
-    """One trailing slash more or less is the same path, without a redirect."""
-    path = scope["path"]
-    if len(path) > 1 and path.endswith("/"):
+    """One trailing slash more or less is the same path, without a redirect; an encoded one belongs to an id."""
+    path, raw = scope["path"], scope.get("raw_path") or scope["path"].encode()
+    if len(path) > 1 and raw.endswith(b"/"):
         scope["path"] = path[:-1]
-        scope["raw_path"] = scope.get("raw_path", b"").rstrip(b"/")
+        scope["raw_path"] = raw[:-1]
     return scope
 
 

@@ -6,8 +6,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from include.errors import NotFound, RowRejected
 from include.intake.access import answer_preflight, name_origin
-from include.intake.answers import ApiError
+from include.intake.answers import ApiError, refusal_of
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -44,6 +45,8 @@ def client_at(path: str, take: Endpoint) -> Route:
             response = await take(request)
         except ApiError as error:
             response = error.as_response()
+        except (NotFound, RowRejected) as refused:
+            response = refusal_of(refused).as_response()
         await name_origin(request, response)
         return response
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, Row
 from include.db.queries import run_query
 from include.domain.request import InStockRequest, Request
 from include.errors import NotFound, RowRejected
-from include.services.people import find_people, record_consent
+from include.services.people import find_people, match_people, record_consent
 from include.services.requests import Taken, take_requests
 from include.services.rules import rules_in_force
 from include.services.shops import require_shop
@@ -57,8 +57,8 @@ def ask_together(engine: Engine, shop_id: str, asked: Sequence[Asked], now: date
         _, rules = rules_in_force(connection, now)
         shop = run_query(connection, "shop.find_shop", shop_id=shop_id).one()
         proven = _prove(connection, _name_people(connection, shop_id, asked), now)
-        if shop.double_opt_in and any(each.request.email is None for each in proven):
-            raise RowRejected("this shop confirms requests by e-mail, so an e-mail address is needed")
+        if shop.double_opt_in:
+            _require_email(connection, shop_id, [each.request for each in proven])
         _agree_to_sms(connection, shop_id, proven, now)
         taken: Answer = "unconfirmed" if shop.double_opt_in else "waiting"
         if rules.in_stock_request != "reject":
@@ -88,8 +88,8 @@ def ask_to_be_told(
         require_shop(connection, shop_id)
         _, rules = rules_in_force(connection, now)
         shop = run_query(connection, "shop.find_shop", shop_id=shop_id).one()
-        if shop.double_opt_in and request.email is None:
-            raise RowRejected("this shop confirms requests by e-mail, so an e-mail address is needed")
+        if shop.double_opt_in:
+            _require_email(connection, shop_id, [request])
         if sms_consent is not None and request.phone is not None:
             person = find_people(connection, shop_id, [request], now)
             record_consent(connection, shop_id, person, "SMS", "alert", "given", source, sms_consent, now)
@@ -102,6 +102,20 @@ def ask_to_be_told(
             connection, shop_id, [Asked(request, source, wants_id=True)], ["waiting"], now
         )
     return named if taken.new else Outcome("known", named.subscription_id)
+
+
+def _require_email(connection: Connection, shop_id: str, requests: Sequence[Request]) -> None:
+    """Who is asked to confirm by mail has an address: in the request, or known of whom it names."""
+    without = [request for request in requests if request.email is None]
+    if not without:
+        return
+    people = match_people(connection, shop_id, without)
+    rows = run_query(
+        connection, "people.find_contacts", shop_id=shop_id, profile_ids=[each for each in people if each]
+    )
+    reachable = {row.profile_id for row in rows if row.email is not None}
+    if not reachable.issuperset(people):
+        raise RowRejected("this shop confirms requests by e-mail, so an e-mail address is needed")
 
 
 def _take(

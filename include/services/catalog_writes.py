@@ -118,6 +118,7 @@ def _publish_variants(
     }
     if not told:
         return
+    run_query(connection, "catalog_api.restore_details", shop_id=shop_id, product_ids=list(told))
     variants = run_query(
         connection,
         "catalog_api.list_variants_to_publish",

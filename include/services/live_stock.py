@@ -82,7 +82,7 @@ def apply_levels(
     run_query(connection, "live.remember_reports", **_without(given, "quantities"))
     run_query(connection, "live.confirm_levels", **_without(given, "quantities"))
     openings = _judge(connection, shop_id, observed_at, now)
-    run_query(connection, "live.confirm_variants", **_without(given, "quantities", "location_ids"))
+    run_query(connection, "live.confirm_variants", **_without(given, "quantities", "location_ids"), now=now)
     _wake(connection, shop_id, now)
     return LiveOutcome(changed, sorted_out.unknown_count, sorted_out.outdated_count, openings)
 

@@ -81,19 +81,20 @@ def _by_any(
     run_query(connection, "people.lock_people", shop_id=shop_id)
     new = [
         request
-        for request, person in zip(requests, _match(connection, shop_id, requests), strict=True)
+        for request, person in zip(requests, match_people(connection, shop_id, requests), strict=True)
         if person is None
     ]
     columns = _columns(new, *names, "locale")
     run_query(connection, "people.insert_people", shop_id=shop_id, now=now, **columns)
-    meant = _match(connection, shop_id, requests)
+    meant = match_people(connection, shop_id, requests)
     columns = _columns(requests, *names)
     run_query(connection, "people.complete_people", shop_id=shop_id, profile_ids=meant, **columns)
     # Two of one set may have meant the same person until the first of them completed it.
-    return _match(connection, shop_id, requests)
+    return match_people(connection, shop_id, requests)
 
 
-def _match(connection: Connection, shop_id: str, requests: Sequence[Identified]) -> list[int | None]:
+def match_people(connection: Connection, shop_id: str, requests: Sequence[Identified]) -> list[int | None]:
+    """The profile of each request, in order; None for who is not known yet."""
     keys = _columns(requests, "email_key", "phone", "external_id")
     return list(run_query(connection, "people.match", shop_id=shop_id, **keys).scalars().all())
 

@@ -11,19 +11,20 @@ WHERE
 ORDER BY variant.variant_id;
 
 -- name: find_items
--- Which of these products are there: told by the API, or named by variants of a feed.
+-- Which of these products are there: told by the API, or named by variants of a feed, which bring a deleted one back.
 SELECT given.product_id
 FROM unnest(CAST(:product_ids AS text[])) AS given (product_id)
 LEFT JOIN catalog_item AS item ON item.shop_id = :shop_id AND item.product_id = given.product_id
 WHERE
-    CASE
-        WHEN item.product_id IS NOT NULL THEN item.deleted_at IS NULL
-        ELSE EXISTS (
-            SELECT 1
-            FROM variant
-            WHERE variant.shop_id = :shop_id AND variant.product_id = given.product_id
-        )
-    END
+    (item.product_id IS NOT NULL AND item.deleted_at IS NULL)
+    OR EXISTS (
+        SELECT 1
+        FROM variant
+        WHERE
+            variant.shop_id = :shop_id
+            AND variant.product_id = given.product_id
+            AND (item.product_id IS NULL OR variant.is_published)
+    )
 GROUP BY given.product_id
 ORDER BY given.product_id;
 
@@ -91,6 +92,21 @@ JOIN catalog_item AS item
     ON item.shop_id = :shop_id AND item.product_id = coalesce(given.product_id, variant.product_id)
 WHERE item.deleted_at IS NULL AND item.attributes ->> 'published' = 'false'
 ORDER BY given.variant_id;
+
+-- name: restore_details
+-- Variants that the API deleted and a pull brought back are there as the pull tells them.
+UPDATE catalog_detail AS detail
+SET
+    attributes = '{}',
+    deleted_at = NULL
+FROM variant
+WHERE
+    variant.shop_id = :shop_id
+    AND variant.product_id = ANY (CAST(:product_ids AS text[]))
+    AND variant.is_published
+    AND detail.shop_id = variant.shop_id
+    AND detail.variant_id = variant.variant_id
+    AND detail.deleted_at IS NOT NULL;
 
 -- name: list_variants_to_publish
 -- The variants of products that were published or not, as told now, and what the API said of each itself.
@@ -299,7 +315,10 @@ FROM (
             AND NOT EXISTS (
                 SELECT 1
                 FROM catalog_item
-                WHERE catalog_item.shop_id = :shop_id AND catalog_item.product_id = variant.product_id
+                WHERE
+                    catalog_item.shop_id = :shop_id
+                    AND catalog_item.product_id = variant.product_id
+                    AND (catalog_item.deleted_at IS NULL OR NOT variant.is_published)
             )
         GROUP BY variant.product_id
         ORDER BY variant.product_id
@@ -330,7 +349,10 @@ WITH item AS (
         AND NOT EXISTS (
             SELECT 1
             FROM catalog_item
-            WHERE catalog_item.shop_id = :shop_id AND catalog_item.product_id = variant.product_id
+            WHERE
+                catalog_item.shop_id = :shop_id
+                AND catalog_item.product_id = variant.product_id
+                AND (catalog_item.deleted_at IS NULL OR NOT variant.is_published)
         )
     GROUP BY variant.product_id
 )
@@ -365,15 +387,21 @@ SELECT
     coalesce(item.created_at, seen.created_at) AS created_at,
     coalesce(item.changed_at, seen.changed_at) AS changed_at
 FROM unnest(CAST(:product_ids AS text[])) AS given (product_id)
-LEFT JOIN catalog_item AS item ON item.shop_id = :shop_id AND item.product_id = given.product_id
+LEFT JOIN catalog_item AS item
+    ON item.shop_id = :shop_id AND item.product_id = given.product_id AND item.deleted_at IS NULL
+LEFT JOIN catalog_item AS gone
+    ON gone.shop_id = :shop_id AND gone.product_id = given.product_id AND gone.deleted_at IS NOT NULL
 LEFT JOIN LATERAL (
     SELECT
         min(variant.first_seen_at) AS created_at,
         max(variant.changed_at) AS changed_at
     FROM variant
-    WHERE variant.shop_id = :shop_id AND variant.product_id = given.product_id
+    WHERE
+        variant.shop_id = :shop_id
+        AND variant.product_id = given.product_id
+        AND (gone.product_id IS NULL OR variant.is_published)
 ) AS seen ON true
-WHERE item.deleted_at IS NULL AND coalesce(item.created_at, seen.created_at) IS NOT NULL
+WHERE coalesce(item.created_at, seen.created_at) IS NOT NULL
 ORDER BY given.product_id;
 
 -- name: insert_job

@@ -271,9 +271,16 @@ WHERE
     AND level.observed_at < :observed_at;
 
 -- name: confirm_variants
--- What was observed and did not change is fresh (SEMANTICS 2.7).
+-- What was observed and did not change is fresh (SEMANTICS 2.7), and release looks again at what was held for that.
 UPDATE variant_stock AS stock
-SET observed_at = :observed_at
+SET
+    observed_at = :observed_at,
+    next_check_at = CASE
+        WHEN stock.hold_reason = 'stale_stock' AND stock.is_open
+            THEN greatest(:now, coalesce(stock.next_release_at, :now))
+        ELSE stock.next_check_at
+    END,
+    hold_reason = nullif(stock.hold_reason, 'stale_stock')
 WHERE
     stock.shop_id = :shop_id
     AND stock.variant_id = ANY (CAST(:variant_ids AS text[]))

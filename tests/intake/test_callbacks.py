@@ -136,6 +136,18 @@ def test_a_complaint_suppresses_and_withdraws_consent(provider: Visitor) -> None
     ]
 
 
+@pytest.mark.parametrize("kind", ["not-spam", "auth-failure"])
+def test_a_report_that_is_no_complaint_suppresses_nobody(provider: Visitor, kind: str) -> None:
+    [(email, message_id)] = sent(provider, people=1)
+    notification = {
+        "notificationType": "Complaint",
+        "mail": {"commonHeaders": {"messageId": message_id}},
+        "complaint": {"complainedRecipients": [{"emailAddress": email}], "complaintFeedbackType": kind},
+    }
+    assert post_ses(provider, sns(notification)) == 200
+    assert suppressions(provider) == []
+
+
 def test_sendgrid_tells_in_lists(provider: Visitor) -> None:
     people = sent(provider, people=4)
     kinds = ["bounce", "spamreport", "unsubscribe", "delivered"]
@@ -185,6 +197,14 @@ def test_a_subscription_is_confirmed_with_amazon_alone(provider: Visitor) -> Non
     assert url in provider.fetched  # type: ignore[attr-defined]
     assert post_ses(provider, sns("hello", SubscribeURL="https://evil.example/", **question)) == 403
     assert "https://evil.example/" not in provider.fetched  # type: ignore[attr-defined]
+
+
+def test_what_amazon_tells_people_in_words_is_taken_and_means_nothing(provider: Visitor) -> None:
+    words = "Successfully validated SNS topic for Amazon SES event publishing."
+    assert post_ses(provider, sns(words)) == 200
+    address = {"SubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Action=Confirm", "Token": "t"}
+    assert post_ses(provider, sns("It was deactivated", "UnsubscribeConfirmation", **address)) == 200
+    assert suppressions(provider) == []
 
 
 def test_what_sendgrid_dropped_for_its_own_lists_is_suppressed_here_too(provider: Visitor) -> None:

@@ -144,7 +144,7 @@ def test_mistakes_are_named_with_their_place(visitor: Visitor) -> None:
     without_sku = a_variant("X")
     del without_sku["data"]["attributes"]["sku"]
     for status, body, pointer in [
-        (409, a_variant(), "/data/id"),
+        (409, a_variant(), "/data/attributes/external_id"),
         (404, a_variant("X", "$custom:::$default:::NONE"), "/data/relationships/item/data/id"),
         (400, without_sku, "/data/attributes/sku"),
         (400, a_variant("X", inventory_quantity="many"), "/data/attributes/inventory_quantity"),
@@ -255,3 +255,105 @@ def test_a_filter_that_is_not_served_is_named_with_those_that_are(visitor: Visit
     for filter_text, named in (("equals(title,'x')", "it has equals(title,…)"), ("a b(", "is missing")):
         [error] = errors_of(visitor.send("GET", ITEMS, params={"filter": filter_text}))
         assert named in error["detail"] and "title: contains" in error["detail"]
+
+
+def test_published_null_says_nothing_and_a_new_variant_is_published(visitor: Visitor) -> None:
+    item_id = "$custom:::$default:::P1"
+
+    def publish_item(is_published: bool | None) -> None:
+        visitor.world.pass_time(seconds=1)
+        told = {"data": {"type": "catalog-item", "id": item_id, "attributes": {"published": is_published}}}
+        assert visitor.send("PATCH", at(ITEMS, item_id), json=told).status_code == 200
+
+    def is_published() -> bool:
+        shown = check(visitor.get(at(VARIANTS, LAMP)), one(VARIANTS)).json()
+        return bool(shown["data"]["attributes"]["published"])
+
+    visitor.post(ITEMS, an_item(published=None))
+    visitor.post(VARIANTS, a_variant())
+    visitor.send("DELETE", at(VARIANTS, LAMP))
+    visitor.world.pass_time(seconds=1)
+    assert visitor.post(VARIANTS, a_variant(published=None)).status_code == 201
+    assert is_published()
+    publish_item(False)
+    publish_item(None)
+    assert not is_published()
+    publish_item(True)
+    assert is_published()
+
+
+def test_all_terms_of_a_filter_hold_those_of_one_field_too(visitor: Visitor) -> None:
+    visitor.world.sync(a_row("V1", 1, product_id="P1"), a_row("V2", 1, product_id="P2"))
+    for filter_text, expected in {
+        "any(ids,['V1','V2']),any(ids,['V2','V3'])": ["V2"],
+        "equals(sku,'V1'),equals(sku,'V2')": [],
+        "equals(published,true),equals(published,false)": [],
+        "equals(item.id,'P1'),equals(item.id,'P2'),any(ids,['V2'])": [],
+        "equals(sku,'V1'),equals(sku,'V1')": ["V1"],
+    }.items():
+        found = visitor.send("GET", VARIANTS, params={"filter": filter_text}).json()["data"]
+        assert [each["id"].split(":::")[-1] for each in found] == expected, filter_text
+    twice = "contains(title,'a'),contains(title,'b')"
+    assert visitor.send("GET", VARIANTS, params={"filter": twice}).status_code == 400
+
+
+def test_what_a_job_names_twice_is_included_once(visitor: Visitor) -> None:
+    visitor.post(ITEMS, an_item())
+    visitor.post(VARIANTS, a_variant())
+    jobs = "/api/catalog-variant-bulk-update-jobs"
+    rows = [a_change(inventory_quantity=number)["data"] for number in (1, 2)]
+    body = {"data": {"type": "catalog-variant-bulk-update-job", "attributes": {"variants": {"data": rows}}}}
+    job_id = visitor.post(jobs, body).json()["data"]["id"]
+    shown = check(visitor.get(f"{jobs}/{job_id}?include=variants"), f"{jobs}/{{job_id}}").json()
+    assert [each["id"] for each in shown["included"]] == [LAMP]
+    assert len(shown["data"]["relationships"]["variants"]["data"]) == 1
+
+
+def test_who_is_not_there_to_be_deleted_is_named_by_the_path(visitor: Visitor) -> None:
+    answer = check(visitor.send("DELETE", at(VARIANTS, LAMP)), one(VARIANTS))
+    assert (answer.status_code, errors_of(answer)[0]["source"]) == (404, {"parameter": "id"})
+
+
+def test_a_deleted_item_is_there_again_when_a_pull_brings_its_variants_back(visitor: Visitor) -> None:
+    visitor.world.sync(a_row("LAMP", 3, product_id="P1"), a_row("VASE", 3, product_id="P2"))
+    visitor.send("PATCH", at(ITEMS, "P1"), json={"data": {**an_item()["data"], "id": "P1"}})
+    assert visitor.send("DELETE", at(ITEMS, "P1")).status_code == 204
+
+    def items() -> list[str]:
+        paths = [ITEMS, f"{ITEMS}?sort=created", f"{ITEMS}?filter=any(ids,['P1','P2'])"]
+        [ids] = {
+            tuple(sorted(each["attributes"]["external_id"] for each in page["data"]))
+            for page in (check(visitor.get(path), ITEMS).json() for path in paths)
+        }
+        return list(ids)
+
+    assert (visitor.get(at(ITEMS, "P1")).status_code, items()) == (404, ["P2"])
+    visitor.world.sync(a_row("LAMP", 3, product_id="P1"), a_row("VASE", 3, product_id="P2"))
+    found = check(visitor.get(at(ITEMS, "P1") + "?include=variants"), one(ITEMS)).json()
+    assert [each["id"] for each in found["included"]] == [LAMP]
+    assert (found["data"]["attributes"]["title"], items()) == (None, ["P1", "P2"])
+
+
+def test_a_deleted_variant_that_a_pull_brought_back_follows_its_item(visitor: Visitor) -> None:
+    def publish(is_published: bool) -> bool:
+        visitor.world.pass_time(seconds=1)
+        told = {"data": {"type": "catalog-item", "id": "P1", "attributes": {"published": is_published}}}
+        assert visitor.send("PATCH", at(ITEMS, "P1"), json=told).status_code == 200
+        shown = check(visitor.get(at(VARIANTS, LAMP)), one(VARIANTS)).json()
+        return bool(shown["data"]["attributes"]["published"])
+
+    visitor.world.sync(a_row("LAMP", 3, product_id="P1"))
+    change(visitor, published=False)
+    visitor.send("DELETE", at(VARIANTS, LAMP))
+    visitor.world.sync(a_row("LAMP", 3, product_id="P1"))
+    assert [publish(False), publish(True)] == [False, True]
+
+
+def test_an_id_may_end_with_a_slash(visitor: Visitor) -> None:
+    visitor.post(ITEMS, an_item())
+    made = visitor.post(VARIANTS, a_variant("LAMP/")).json()["data"]
+    path = made["links"]["self"].removeprefix(visitor.address)
+    assert path.endswith("LAMP%2F")
+    assert (
+        visitor.get(path).json()["data"]["id"] == visitor.get(f"{path}/").json()["data"]["id"] == made["id"]
+    )

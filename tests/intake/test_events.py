@@ -210,9 +210,20 @@ def test_times_are_filtered_exactly_and_has_is_understood(visitor: Visitor) -> N
         "less-than(timestamp,1767225601)": 1,
         "less-or-equal(timestamp,1767225601)": 2,
         "has(profile),has(metric)": 3,
+        "equals(profile_id,'99'),equals(profile_id,'1')": 0,
+        "equals(metric_id,'99'),equals(metric_id,'1')": 0,
     }.items():
         found = check(visitor.send("GET", EVENTS, params={"filter": filter_text}), EVENTS).json()["data"]
         assert len(found) == expected, filter_text
+
+
+def test_times_are_cut_to_the_second_so_that_a_reader_goes_on_where_it_ended(visitor: Visitor) -> None:
+    visitor.post(EVENTS, an_event(time="2026-01-01T01:00:00.750+01:00"))
+    [event] = check(visitor.get(EVENTS), EVENTS).json()["data"]
+    told = event["attributes"]
+    assert (told["datetime"], told["timestamp"]) == ("2026-01-01T00:00:00+00:00", 1767225600)
+    later = visitor.get(f"{EVENTS}?filter=greater-than(timestamp,{told['timestamp']})")
+    assert later.json()["data"] == []
 
 
 def test_all_people_of_a_page_are_included_and_pages_go_both_ways(visitor: Visitor) -> None:

@@ -57,6 +57,20 @@ def test_a_get_changes_nothing_and_a_post_does_it_once(visitor: Visitor) -> None
         assert visitor.world.states() == {"cancelled": 1}
 
 
+def test_who_confirms_too_late_is_not_promised_a_mail(visitor: Visitor) -> None:
+    visitor.world.register(a_shop(double_opt_in=True))
+    request_id, _ = asked(visitor)
+    visitor.post(link(visitor, "cancel", request_id))
+    for purpose in ("confirm", "keep"):
+        for language, heading in (("en", "This alert has ended"), ("it", "Questo avviso è terminato")):
+            late = visitor.post(link(visitor, purpose, request_id), headers={"Accept-Language": language})
+            assert heading in late.text
+    assert visitor.world.states() == {"cancelled": 1}
+    visitor.world.register(a_shop())
+    again, _ = asked(visitor, variant="VASE")
+    assert "We will tell you" in visitor.post(link(visitor, "confirm", again)).text
+
+
 def test_a_cancel_leaves_the_persons_other_requests(visitor: Visitor) -> None:
     request_id, _ = asked(visitor)
     asked(visitor, variant="VASE")

@@ -163,3 +163,18 @@ def test_every_example_of_the_description_is_taken_as_it_stands(visitor: Visitor
                 assert answer.status_code in (200, 202) and answer.json().get("refused_count", 0) == 0
                 taken += 1
     assert taken == 4
+
+
+def test_a_list_with_mixed_up_columns_leaves_no_address_in_the_reasons(visitor: Visitor) -> None:
+    header = "email,variant_id,subscribed_at,channels,wanted_quantity\n"
+    rows = (
+        "LAMP,bob@example.org,,",
+        "LAMP,2026-01-01,bob@example.org,",
+        "LAMP,2026-01-01,EMAIL,+493012345678",
+    )
+    body = header + "".join(f"ann@example.org,{row}\n" for row in rows)
+    told = visitor.post("/restock/v1/subscriptions/import", data=body.encode())
+    kept = visitor.world.query("SELECT reason FROM import_reject ORDER BY line_number")
+    assert (told.json()["refused_count"], len(kept)) == (3, 3)
+    assert not any(word in str(kept).lower() + told.text.lower() for word in ("bob@", "+4930"))
+    assert "subscribed_at is what looks like an address" in kept[0].reason

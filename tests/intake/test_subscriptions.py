@@ -146,6 +146,29 @@ def test_double_opt_in_asks_first(visitor: Visitor) -> None:
     assert visitor.world.value("SELECT purpose FROM message") == "confirm_request"
 
 
+def test_double_opt_in_asks_at_the_address_that_is_known_of_whom_a_request_names(visitor: Visitor) -> None:
+    phone, external_id = {"phone_number": "+14155550100"}, {"external_id": "C-1"}
+    known = {"data": {"type": "profile", "attributes": {"email": "ann@example.org", **phone, **external_id}}}
+    visitor.post("/api/profiles", known)
+    visitor.world.register(a_shop(double_opt_in=True))
+    for variant, identifiers in (("LAMP", phone), ("VASE", external_id)):
+        body = a_subscription(None, variant, identifiers=identifiers)
+        assert visitor.post("/api/back-in-stock-subscriptions", body).status_code == 202
+    assert [(row.email, row.state) for row in requests_of(visitor)] == [
+        ("ann@example.org", "unconfirmed")
+    ] * 2
+    stranger = a_subscription(None, identifiers={"external_id": "C-2"})
+    assert visitor.post("/api/back-in-stock-subscriptions", stranger).status_code == 400
+
+
+def test_a_browser_may_read_why_it_was_refused(visitor: Visitor) -> None:
+    visitor.world.register(a_shop(double_opt_in=True))
+    body = a_subscription(None, identifiers={"phone_number": "+14155550100"})
+    answer = from_browser(visitor, body, Origin="https://shop.example")
+    assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (400, "*")
+    assert "an e-mail address is needed" in errors_of(answer)[0]["detail"]
+
+
 def test_what_is_in_stock_joins_the_next_batch(visitor: Visitor) -> None:
     visitor.world.use_flow()
     visitor.world.sync(a_row("LAMP", 5))

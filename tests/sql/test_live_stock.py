@@ -39,6 +39,20 @@ def test_a_live_rise_is_a_restock_and_tells_as_a_pull_does(world: World) -> None
     assert world.value("SELECT count(*) FROM stock_change WHERE snapshot_id IS NULL") == 1
 
 
+def test_the_same_number_told_again_ends_the_wait_for_fresh_stock(world: World) -> None:
+    world.use_flow()
+    world.sync(a_row("LAMP", 0), a_row("VASE", 0))
+    emails = world.ask_many("LAMP", 3)
+    world.ask_many("VASE", 1, prefix="v")
+    world.pass_time(minutes=1)
+    tell(world, level("LAMP", 20), level("VASE", 20))
+    world.pass_time(hours=5)
+    assert world.tell() == []
+    assert world.value("SELECT hold_reason FROM variant_stock WHERE variant_id = 'LAMP'") == "stale_stock"
+    assert tell(world, level("LAMP", 20)).changed == 0
+    assert world.tell() == emails
+
+
 def test_nothing_is_said_of_other_variants(world: World) -> None:
     world.sync(a_row("LAMP", 0), a_row("VASE", 3))
     world.pass_time(minutes=1)

@@ -28,6 +28,8 @@ SENDGRID_KINDS: dict[str, FeedbackKind] = {
     "unsubscribe": "unsubscribed",
     "group_unsubscribe": "unsubscribed",
 }
+# What mail programs report in the same form, though nobody minded the mail.
+NO_COMPLAINTS = ("not-spam", "auth-failure")
 # SendGrid hands nothing over to an address of its own suppression lists, and says why.
 DROPPED_KINDS: dict[str, FeedbackKind] = {
     "bounced address": "bounced",
@@ -43,14 +45,23 @@ async def take_from_ses(request: Request) -> Response:
     texts = {name: value for name, value in message.items() if isinstance(value, str)}
     door = door_of(request)
     if not await door.run(signatures.is_signed_by_sns, texts):
-        raise ApiError.of(403, "Amazon SNS did not sign this.")
+        raise ApiError.of(
+            403, "Amazon SNS did not sign this. Raw message delivery has no signature: turn it off."
+        )
     if texts["Type"] == "SubscriptionConfirmation":
         if not signatures.is_sns_address(texts.get("SubscribeURL", "")):
             raise ApiError.of(403, "SubscribeURL is no address of Amazon SNS.")
         await door.run(signatures.fetch, texts["SubscribeURL"])
         return empty(200)
-    told = list(_read_ses(decode(texts.get("Message", "").encode(), dict[str, Any]), door.clock()))
-    return await _take(door, told)
+    return await _take(door, list(_read_ses(_notification_in(texts.get("Message", "")), door.clock())))
+
+
+def _notification_in(text: str) -> dict[str, Any]:
+    """What SES tells; nothing in texts for people, such as the test of a new topic or the end of a subscription."""
+    try:
+        return decode(text.encode(), dict[str, Any])
+    except ApiError:
+        return {}
 
 
 async def take_from_sendgrid(request: Request) -> Response:
@@ -101,8 +112,9 @@ def _read_ses(notification: dict[str, Any], now: datetime) -> Iterator[Feedback]
             )
     if kind == "Complaint":
         complaint = _object(notification.get("complaint"))
-        for recipient in _objects(complaint.get("complainedRecipients")):
-            code = complaint.get("complaintFeedbackType")
+        code = complaint.get("complaintFeedbackType")
+        is_meant = code not in NO_COMPLAINTS
+        for recipient in _objects(complaint.get("complainedRecipients")) if is_meant else []:
             address, at = recipient.get("emailAddress"), complaint.get("timestamp")
             yield from _feedback("complained", address, at, message_id, code, now)
     if kind == "DeliveryDelay":

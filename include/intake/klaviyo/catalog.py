@@ -141,17 +141,19 @@ def _read_listing(request: Request, kind: Kind) -> Listing:
     for term in read_filter(request.query_params.get("filter"), OPERATORS[kind]):
         texts = term.value if isinstance(term.value, list) else [term.value]
         if term.field == "ids":
-            given["ids"] = tuple(read_catalog_id(text, parameter="filter").external_id for text in texts)
+            _narrow(
+                given, "ids", tuple(read_catalog_id(text, parameter="filter").external_id for text in texts)
+            )
         elif term.field == "item.id":
-            given["product_id"] = read_catalog_id(texts[0], parameter="filter").external_id
+            _narrow(given, "product_id", read_catalog_id(texts[0], parameter="filter").external_id)
         elif term.field == "published":
             if texts[0].lower() not in ("true", "false"):
                 raise ApiError.of(400, "published is true or false.", parameter="filter")
-            given["is_published"] = texts[0].lower() == "true"
+            _narrow(given, "is_published", texts[0].lower() == "true")
         elif term.field == "category.id":
-            given["ids"] = ()
+            _narrow(given, "ids", ())
         else:
-            given[term.field] = texts[0]
+            _narrow(given, term.field, texts[0])
     return Listing(
         "items" if kind == "item" else "variants",
         direction=direction,
@@ -161,16 +163,29 @@ def _read_listing(request: Request, kind: Kind) -> Listing:
     )
 
 
+def _narrow(given: dict[str, Any], name: str, value: Any) -> None:
+    """All terms of a filter hold at once, those of one field too."""
+    if name == "ids":
+        given["ids"] = tuple(each for each in value if each in given.get("ids", value))
+    elif given.setdefault(name, value) != value:
+        if name == "title":
+            raise ApiError.of(400, "The filter names title twice; allowed is once.", parameter="filter")
+        given["ids"] = ()
+
+
 def _write(door: Door, shop_id: str, kind: JobKind, row: CatalogWrite) -> None:
     with door.engine.begin() as connection:
         refused = WRITES[kind](connection, shop_id, [row], door.clock())
         if refused:
-            raise _as_error(refused[0])
+            raise _as_error(refused[0], kind)
 
 
-def _as_error(refusal: Refusal) -> ApiError:
+def _as_error(refusal: Refusal, kind: JobKind) -> ApiError:
     status = 409 if refusal.code == "duplicate_resource" else 404
-    pointer = "/data/relationships/item/data/id" if refusal.is_about_item else "/data/id"
+    if kind.endswith("-delete"):
+        return ApiError.of(status, refusal.detail, parameter="id", code=refusal.code)
+    own = "/data/attributes/external_id" if kind.endswith("-create") else "/data/id"
+    pointer = "/data/relationships/item/data/id" if refusal.is_about_item else own
     return ApiError.of(status, refusal.detail, pointer=pointer, code=refusal.code)
 
 

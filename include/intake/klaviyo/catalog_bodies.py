@@ -154,6 +154,9 @@ def _read_item(resource: CatalogResource, kind: str, pointer: str) -> str | None
 
 def _stored(given: CatalogAttributes, kind: str, where: str) -> dict[str, Any]:
     stored = {name: getattr(given, name) for name in STORED[kind] if getattr(given, name) is not UNSET}
+    if stored.get("published", True) is None:
+        # Clients that write every member send null for what they do not mean to say.
+        del stored["published"]
     for name, value in stored.items():
         _check_value(name, value, f"{where}/{name}")
     return stored

@@ -92,7 +92,7 @@ def _get(kind: JobKind) -> Endpoint:
         answer: dict[str, Any] = {"data": shown, "links": shown["links"]}
         if included:
             found = await door.run(_read_targets, door, key.shop_id, list(job.target_ids))
-            rows = [found[each] for each in job.target_ids if each in found]
+            rows = [found[each] for each in dict.fromkeys(job.target_ids) if each in found]
             answer["included"] = [show_variant(request, row, variant_fields) for row in rows]
             references = [str(CatalogId(row.integration, row.variant_id)) for row in rows]
             shown["relationships"] = {

@@ -184,7 +184,8 @@ def _read(event: EventResource, person: Person, pointer: str, now: datetime, is_
     return Event(
         person,
         name,
-        read_time(given.time, now, f"{where}/time"),
+        # Who reads on from the last second that they saw (greater-than) must not meet it again.
+        read_time(given.time, now, f"{where}/time").replace(microsecond=0),
         given.properties,
         given.unique_id,
         None if given.value is None else Decimal(str(given.value)),

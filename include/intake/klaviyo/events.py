@@ -163,7 +163,9 @@ def _read_terms(terms: list[Term]) -> dict[str, Any]:
     for term in terms:
         if term.field in ("metric_id", "profile_id"):
             text = term.value if isinstance(term.value, str) else ""
-            asked[term.field] = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+            number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+            # Nothing has two ids at once.
+            asked[term.field] = number if asked[term.field] in (None, number) else -1
     return asked
 
 

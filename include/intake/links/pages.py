@@ -20,10 +20,11 @@ from include.errors import NotFound
 from include.intake.access import access_of
 from include.intake.body import read_bytes
 from include.intake.door import door_of
-from include.intake.links.texts import INVALID, WORDS, choose_language
+from include.intake.links.texts import ENDED, INVALID, WORDS, choose_language
 from include.intake.routing import Endpoint, at
 from include.services.links import LINK_PATH, PURPOSES, Purpose, read_token
 from include.services.report_subscriptions import unsubscribe_recipient
+from include.services.request_list import find_request
 from include.services.requests import cancel_by_token, confirm_by_token, keep_by_token, unsubscribe
 
 LONGEST_TOKEN = 400
@@ -35,6 +36,8 @@ ACTIONS: dict[Purpose, Callable[[Engine, str, datetime], bool]] = {
     "keep": keep_by_token,
     "unsubscribe_report": unsubscribe_recipient,
 }
+# What is answered with "we will tell you": not to who comes too late.
+PROMISES: tuple[Purpose, ...] = ("confirm", "keep")
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'",
@@ -63,8 +66,11 @@ def _act(purpose: Purpose) -> Endpoint:
         shop = await _find(request, purpose)
         await read_bytes(request, MOST_BYTES)
         door = door_of(request)
-        await door.run(ACTIONS[purpose], door.engine, request.path_params["token"], door.clock())
+        token = request.path_params["token"]
+        await door.run(ACTIONS[purpose], door.engine, token, door.clock())
         language = _language(request, shop)
+        if purpose in PROMISES and await door.run(_has_ended, door.engine, purpose, token):
+            return _page(language, shop, *ENDED[language])
         words = WORDS[language][purpose]
         return _page(language, shop, words.done_heading, words.done_text)
 
@@ -84,6 +90,12 @@ def _shop_of(engine: Engine, purpose: Purpose, token: str) -> _Shop:
         shop_id, _ = read_token(connection, purpose, token)
         row = run_query(connection, "shop.find_shop", shop_id=shop_id).one_or_none()
     return _Shop(row.name if row else "", row.locale if row else "en")
+
+
+def _has_ended(engine: Engine, purpose: Purpose, token: str) -> bool:
+    with engine.connect() as connection:
+        row = find_request(connection, *read_token(connection, purpose, token))
+    return row is None or row.state in ("skipped", "cancelled", "expired")
 
 
 def _readable(endpoint: Endpoint) -> Endpoint:

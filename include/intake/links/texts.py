@@ -175,6 +175,23 @@ INVALID = {
 }
 
 
+ENDED = {
+    "en": ("This alert has ended", "It was stopped, or its time ran out. You can ask again in the shop."),
+    "de": (
+        "Diese Benachrichtigung ist beendet",
+        "Sie wurde gestoppt oder ist abgelaufen. Im Shop können Sie sich neu eintragen.",
+    ),
+    "fr": (
+        "Cette alerte a pris fin",
+        "Elle a été arrêtée ou a expiré. Vous pouvez la demander de nouveau dans la boutique.",
+    ),
+    "it": (
+        "Questo avviso è terminato",
+        "È stato interrotto o è scaduto. Puoi richiederlo di nuovo nel negozio.",
+    ),
+}
+
+
 def choose_language(accept_language: str, otherwise: str) -> str:
     """The first language of the browser that has pages, else the shop's, else English."""
     for part in accept_language.split(",")[:20]:
