@@ -26,9 +26,9 @@ ConnectionUri = Annotated[
     typer.Option(
         "--connection",
         metavar="URI",
-        help="What the shop's Airflow Connection holds, as https://login:password@host/?name=value; "
-        "- reads it from standard input, where no list of processes shows it. Default: the environment variable "
-        "AIRFLOW_CONN_<its id>.",
+        help="What the shop's Airflow Connection holds, as https://login:password@host/?name=value "
+        "or as JSON; - reads it from standard input, where no list of processes shows it. Default: the "
+        "environment variable AIRFLOW_CONN_<its id>.",
     ),
 ]
 
@@ -100,7 +100,7 @@ def _open_shop(shop_id: str, config: Path | None, uri: str | None) -> tuple["Sho
             f"shop {shop.id!r}: its Connection {shop.conn_id!r} is kept by Airflow, which is not asked here. Say what "
             f"it holds: --connection https://login:password@host, - for standard input, or in {place}."
         )
-    connection = ShopConnection.from_uri(given, place) if given else None
+    connection = ShopConnection.from_text(given, place) if given else None
     return shop, build_connector(shop, connection, home=Path.cwd())
 
 

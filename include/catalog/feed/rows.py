@@ -91,7 +91,6 @@ class RowReader:
             continue_selling(get("continue_selling"), self._selling_name),
         )
 
-
     def _ruled(self, field: CatalogField, value: Any) -> Any:
         rule = self._rules[field]
         if field in PRICES and rule.times is not None and type(value) is str and not _is_endless(value):
