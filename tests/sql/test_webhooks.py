@@ -280,6 +280,19 @@ def test_what_can_not_be_read_says_so(world, topic, body):
         read_delivery({"x-shopify-topic": topic, "x-shopify-webhook-id": "1"}, body, world.now)
 
 
+def test_a_text_that_no_database_keeps_is_left_out_and_the_rest_is_taken(world):
+    pull(
+        world, a_row("31", 3, "7", product_id="1", title="Lamp", price="5", image_url="https://cdn.example/1")
+    )
+    world.pass_time(minutes=1)
+    deliver(world, shopify(world, "bulk_operations/finish", {"admin_graphql_api_id": "gid\0"}))
+    body = {"id": 1, "title": "La\0mp", "status": "active", "published_at": "2026-01-01T00:00:00Z"}
+    body |= {"image": {"src": "https://cdn.example/\0"}, "variants": [{"id": 31, "price": "7.00"}]}
+    deliver(world, shopify(world, "products/update", body))
+    (known,) = world.query("SELECT title, price, image_url FROM variant")
+    assert tuple(known) == ("Lamp", 7, "https://cdn.example/1")
+
+
 def test_a_time_to_come_is_taken_for_now(world):
     told = level(world, "11", "7", 1, world.now + timedelta(days=400))
     assert told.occurred_at == world.now
