@@ -54,6 +54,9 @@ def sync(
     config: Config = None,
     connection: ConnectionUri = None,
     full: Annotated[bool, typer.Option("--full", help="The whole shop, not only what changed.")] = False,
+    accept_reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why this pull is right, whatever the limits say of it.")
+    ] = "",
     most: Most = 50,
 ) -> None:
     """Pull a shop once into the database, and print what changed; nobody is told by this alone."""
@@ -70,6 +73,7 @@ def sync(
             _patience(),
             full,
             most,
+            accept_reason,
         )
     console.print(f"{story.kind} pull from {story.source}")
     shown = {name: value for name, value in story.figures.items() if name not in ("state", "snapshot_id")}

@@ -17,7 +17,7 @@ from include.services.late import find_summary, insert_late
 from include.services.openings import Rulebook, judge_touched
 from include.services.rules import rules_in_force
 from include.services.shops import name_store, register_shop
-from include.services.snapshots import accept_refused
+from include.services.snapshots import accept_refused, command_to_accept
 from include.services.staging import Staged, stage_rows
 from include.services.webhook_keys import keep_key
 
@@ -92,7 +92,7 @@ def load_snapshot(
             snapshot = _open_snapshot(connection, shop, window, manifest)
             snapshot = _load(connection, shop, connector, archive, snapshot, window, now)
     if snapshot.state == "rejected":
-        raise SnapshotRefused(_explain_refusal(shop, snapshot, manifest))
+        raise SnapshotRefused(_explain_refusal(shop, snapshot, manifest, window))
     return {
         "snapshot_id": snapshot.snapshot_id,
         "rows": snapshot.row_count,
@@ -274,11 +274,16 @@ def _settle(
     run_query(connection, "snapshot.close_stage")
 
 
-def _explain_refusal(shop: Shop, snapshot: Row[Any], manifest: Manifest) -> str:
+def _explain_refusal(shop: Shop, snapshot: Row[Any], manifest: Manifest, window: Window) -> str:
+    accept = (
+        f"pull once more: {command_to_accept(shop.id)}"
+        if window.is_by_command
+        else f"accept it once: restock snapshots accept {snapshot.snapshot_id} --shop {shop.id} --reason TEXT"
+    )
     return (
         f"Shop '{shop.id}', snapshot {snapshot.snapshot_id} from {manifest.source} is refused: {snapshot.reason} "
         "The last good state stands and nobody is told from this pull. Mend the feed and wait for the next window, "
-        f"or accept it once: restock snapshots accept {snapshot.snapshot_id} --shop {shop.id} --reason TEXT."
+        f"or {accept}."
     )
 
 

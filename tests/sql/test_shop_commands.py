@@ -173,6 +173,23 @@ def test_a_connection_that_is_no_good_json_shows_nothing_of_itself(run, text: st
     assert "--connection is no Connection such as" in str(caught.value) and "canary" not in str(caught.value)
 
 
+def test_a_sync_that_is_refused_is_accepted_by_pulling_once_more(run, tmp_path: Path) -> None:
+    feed(tmp_path, *({"id": f"LAMP-{number}", "stock": 1} for number in range(60)))
+    run("sync", "papers")
+    feed(tmp_path, *({"id": f"LAMP-{number}", "stock": 1} for number in range(20)))
+    with pytest.raises(SnapshotRefused, match=r"restock sync papers --accept-reason TEXT\.$"):
+        run("sync", "papers")
+    newest = CliRunner().invoke(app, ["snapshots", "list", "--shop", "papers"]).output.split()[0]
+    accept = ["snapshots", "accept", newest, "--shop", "papers", "--reason", "a clearance"]
+    told = CliRunner().invoke(app, accept).exception
+    assert isinstance(told, ConfigurationError)
+    assert "no run loads it again" in str(told) and "restock sync papers --accept-reason TEXT" in str(told)
+    assert "rows 20" in run("sync", "papers", "--accept-reason", "a clearance")
+    listed = CliRunner().invoke(app, ["snapshots", "list", "--shop", "papers"]).output.splitlines()
+    states = [line.split()[3] for line in listed if not line.startswith(" ")]
+    assert states == ["complete", "rejected", "complete"]
+
+
 def test_the_list_of_snapshots_cuts_no_window_and_no_reason(run, tmp_path: Path) -> None:
     feed(tmp_path, {"id": "LAMP", "stock": 4})
     run("sync", "papers")
