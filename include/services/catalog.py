@@ -41,8 +41,7 @@ def pull_window(
     """
     with engine.begin() as connection:
         register_shop(connection, shop, now)
-        keep_key(connection, shop.id, connector.webhook_secret, now)
-        name_store(connection, shop.id, connector.store_domain)
+        _introduce_webhooks(connection, shop, connector, window, now)
         since = None if is_full else _find_since(connection, shop.id, connector, now)
     archive = Archive(archive_root, shop.id, window)
     if archive.exists():
@@ -57,6 +56,16 @@ def pull_window(
             raise
         return {"source": "none", "archive": archive.key}
     return {"source": "live" if is_present else "dated", "archive": archive.key}
+
+
+def _introduce_webhooks(
+    connection: Connection, shop: Shop, connector: Connector, window: Window, now: datetime
+) -> None:
+    """What the Connection says of webhooks; what a command is given may be a token only, and takes nothing away."""
+    if connector.webhook_secret is not None or not window.is_by_command:
+        keep_key(connection, shop.id, connector.webhook_secret, now)
+    if connector.store_domain is not None or not window.is_by_command:
+        name_store(connection, shop.id, connector.store_domain)
 
 
 def _find_since(connection: Connection, shop_id: str, connector: Connector, now: datetime) -> datetime | None:

@@ -252,6 +252,24 @@ def test_a_pull_keeps_the_secret_that_webhooks_are_signed_with(world, engine):
         assert find_key(engine, "demo") == expected
 
 
+def test_a_sync_by_command_without_the_secret_takes_it_from_nobody(world, engine):
+    class Signed(Increments):
+        webhook_secret = "canary"
+        store_domain = "demo.myshopify.com"
+
+    from include.services import catalog
+    from include.services.sync import Patience, sync_once
+
+    catalog.pull_window(
+        engine, world.shop, Signed([a_row("LAMP", 1)]), world.folder, world.next_window(), world.now
+    )
+    patience = Patience(lambda _: None, lambda _: None)
+    sync_once(
+        engine, world.shop, Increments([a_row("LAMP", 1)]), world.folder, lambda: world.now, patience, True
+    )
+    assert find_key(engine, "demo") == WebhookKey("canary", "demo.myshopify.com")
+
+
 def test_a_signature_is_that_of_the_raw_body():
     body = b'{"available": 1}'
     signature = base64.b64encode(hmac.new(b"secret", body, hashlib.sha256).digest()).decode()
