@@ -1,6 +1,7 @@
 """What every connector gives: rows of a catalog, read from an archive that it pulled before."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -13,6 +14,8 @@ from include.domain.window import Window
 from include.errors import ConfigurationError
 
 LONGEST_EXCERPT = 200
+WHOLE_EXTRA = "__extra__"
+"""Where Airflow's addresses hold an extra that is more than texts."""
 
 
 class CatalogRow(msgspec.Struct, gc=False):
@@ -142,13 +145,39 @@ class ShopConnection:
         return cls(conn_id, _base_url(schema, host, port), login or None, password or None, extra or {})
 
     @classmethod
-    def from_uri(cls, uri: str, place: str) -> "ShopConnection":
-        """A connection from `https://login:password@host:port/?name=value`; an error shows nothing of it."""
+    def from_text(cls, text: str, place: str) -> "ShopConnection":
+        """A connection as Airflow reads it from the environment: JSON or an address; an error shows nothing of it."""
+        return cls._from_json(text, place) if text.lstrip().startswith("{") else cls._from_uri(text, place)
+
+    @classmethod
+    def _from_json(cls, text: str, place: str) -> "ShopConnection":
+        try:
+            written = msgspec.json.decode(text, type=_Written, strict=False)
+            extra = _unpacked(written.extra) if isinstance(written.extra, str) else written.extra
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            raise ConfigurationError(
+                f'{place} is no Connection such as {{"host": "…", "login": "…", "password": "…", "extra": {{}}}}.'
+            ) from None
+        return cls.from_parts(
+            place,
+            schema=written.schema,
+            host=written.host,
+            port=written.port,
+            login=written.login,
+            password=written.password,
+            extra=extra,
+        )
+
+    @classmethod
+    def _from_uri(cls, uri: str, place: str) -> "ShopConnection":
         try:
             parts = urlsplit(uri)
             port = parts.port
         except ValueError:
             parts, port = None, None
+        extra = dict(parse_qsl(parts.query)) if parts else {}
+        with suppress(msgspec.DecodeError):
+            extra = _unpacked(extra.get(WHOLE_EXTRA, "")) or extra
         if parts is None or not parts.scheme or not parts.hostname:
             raise ConfigurationError(
                 f"{place} is no address such as https://login:password@host/?webhook_secret=…; a token is its "
@@ -156,13 +185,26 @@ class ShopConnection:
             )
         return cls.from_parts(
             place,
-            schema=parts.scheme if parts.scheme in ("http", "https") else None,
+            schema=next((word for word in (parts.scheme, parts.path[1:]) if word in ("http", "https")), None),
             host=parts.hostname,
             port=port,
             login=unquote(parts.username or ""),
             password=unquote(parts.password or ""),
-            extra=dict(parse_qsl(parts.query)),
+            extra=extra,
         )
+
+
+class _Written(msgspec.Struct):
+    schema: str | None = None
+    host: str | None = None
+    port: int | None = None
+    login: str | None = None
+    password: str | None = None
+    extra: dict[str, Any] | str | None = None
+
+
+def _unpacked(extra: str) -> dict[str, Any]:
+    return msgspec.json.decode(extra, type=dict[str, Any]) if extra.strip() else {}
 
 
 def excerpt_of(text: str | bytes) -> str:

@@ -222,7 +222,8 @@ class HttpClient:
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if self._access.login is None and self._access.password is None:
             return request
-        sign = requests.auth.HTTPBasicAuth(self._access.login or "", self._access.password or "")
+        login, password = _as_sent(self._access.login or "", self._access.password or "")
+        sign = requests.auth.HTTPBasicAuth(login, password)
         return sign(request)
 
     def _error_of(self, response: requests.Response, shown: str) -> Exception:
@@ -251,6 +252,14 @@ class HttpClient:
         return (
             told if told is not None else min(2.0 ** (state.attempt_number - 1), self._limits.longest_pause)
         )
+
+
+def _as_sent(login: str, password: str) -> tuple[bytes, bytes]:
+    """In the oldest encoding that has all their letters: ISO 8859-1 as servers expect by habit, else UTF-8."""
+    try:
+        return login.encode("latin-1"), password.encode("latin-1")
+    except UnicodeEncodeError:
+        return login.encode(), password.encode()
 
 
 def is_loopback(url: str) -> bool:

@@ -26,9 +26,9 @@ ConnectionUri = Annotated[
     typer.Option(
         "--connection",
         metavar="URI",
-        help="What the shop's Airflow Connection holds, as https://login:password@host/?name=value; "
-        "- reads it from standard input, where no list of processes shows it. Default: the environment variable "
-        "AIRFLOW_CONN_<its id>.",
+        help="What the shop's Airflow Connection holds, as https://login:password@host/?name=value "
+        "or as JSON; - reads it from standard input, where no list of processes shows it. Default: the "
+        "environment variable AIRFLOW_CONN_<its id>.",
     ),
 ]
 
@@ -54,6 +54,9 @@ def sync(
     config: Config = None,
     connection: ConnectionUri = None,
     full: Annotated[bool, typer.Option("--full", help="The whole shop, not only what changed.")] = False,
+    accept_reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why this pull is right, whatever the limits say of it.")
+    ] = "",
     most: Most = 50,
 ) -> None:
     """Pull a shop once into the database, and print what changed; nobody is told by this alone."""
@@ -70,6 +73,7 @@ def sync(
             _patience(),
             full,
             most,
+            accept_reason,
         )
     console.print(f"{story.kind} pull from {story.source}")
     shown = {name: value for name, value in story.figures.items() if name not in ("state", "snapshot_id")}
@@ -100,7 +104,7 @@ def _open_shop(shop_id: str, config: Path | None, uri: str | None) -> tuple["Sho
             f"shop {shop.id!r}: its Connection {shop.conn_id!r} is kept by Airflow, which is not asked here. Say what "
             f"it holds: --connection https://login:password@host, - for standard input, or in {place}."
         )
-    connection = ShopConnection.from_uri(given, place) if given else None
+    connection = ShopConnection.from_text(given, place) if given else None
     return shop, build_connector(shop, connection, home=Path.cwd())
 
 

@@ -53,7 +53,7 @@ class FieldRule(BaseModel):
 
     def apply(self, value: Any) -> Any:
         """What becomes of a value; one that can't be multiplied stays, so that the row's refusal shows it."""
-        if value is None or value == "":
+        if _is_empty(value):
             value = self.otherwise
         if value is None:
             return None
@@ -78,6 +78,10 @@ class FieldMapping:
         """The mapping that settings describe."""
         names = {name: rule.source for name, rule in fields.items()}
         return cls(names, {name: rule for name, rule in fields.items() if not rule.is_plain})
+
+
+def _is_empty(value: Any) -> bool:
+    return value is None or value == [] or (isinstance(value, str) and not value.strip())
 
 
 def _folded(value: Any) -> str:

@@ -9,6 +9,9 @@ GRID_ORIGIN = datetime(1970, 1, 1, tzinfo=UTC)
 BY_HAND = "manual--"
 """How the keys of runs begin that somebody started by hand."""
 
+BY_COMMAND = "sync-"
+"""How the run begins that is no run of Airflow's, but of `restock sync`."""
+
 OVERLAP = timedelta(minutes=2)
 """How much of the time before is asked for again: clocks differ, and platforms index changes with a delay."""
 
@@ -33,6 +36,11 @@ class Window:
     def manual(cls, run_id: str) -> "Window":
         """An observation of its own: a run that was started by hand has no interval to answer for."""
         return cls(key=f"{BY_HAND}{run_id}")
+
+    @property
+    def is_by_command(self) -> bool:
+        """Whether no Dag run stands for it, so that nothing can be cleared."""
+        return self.key.startswith(f"{BY_HAND}{BY_COMMAND}")
 
     def allows_live_pull(self, now: datetime) -> bool:
         """Whether the present may still be called this window: until the next one ends (SEMANTICS 2.8)."""

@@ -17,7 +17,7 @@ from include.services.late import find_summary, insert_late
 from include.services.openings import Rulebook, judge_touched
 from include.services.rules import rules_in_force
 from include.services.shops import name_store, register_shop
-from include.services.snapshots import accept_refused
+from include.services.snapshots import accept_refused, command_to_accept
 from include.services.staging import Staged, stage_rows
 from include.services.webhook_keys import keep_key
 
@@ -41,8 +41,7 @@ def pull_window(
     """
     with engine.begin() as connection:
         register_shop(connection, shop, now)
-        keep_key(connection, shop.id, connector.webhook_secret, now)
-        name_store(connection, shop.id, connector.store_domain)
+        _introduce_webhooks(connection, shop, connector, window, now)
         since = None if is_full else _find_since(connection, shop.id, connector, now)
     archive = Archive(archive_root, shop.id, window)
     if archive.exists():
@@ -57,6 +56,16 @@ def pull_window(
             raise
         return {"source": "none", "archive": archive.key}
     return {"source": "live" if is_present else "dated", "archive": archive.key}
+
+
+def _introduce_webhooks(
+    connection: Connection, shop: Shop, connector: Connector, window: Window, now: datetime
+) -> None:
+    """What the Connection says of webhooks; what a command is given may be a token only, and takes nothing away."""
+    if connector.webhook_secret is not None or not window.is_by_command:
+        keep_key(connection, shop.id, connector.webhook_secret, now)
+    if connector.store_domain is not None or not window.is_by_command:
+        name_store(connection, shop.id, connector.store_domain)
 
 
 def _find_since(connection: Connection, shop_id: str, connector: Connector, now: datetime) -> datetime | None:
@@ -92,7 +101,7 @@ def load_snapshot(
             snapshot = _open_snapshot(connection, shop, window, manifest)
             snapshot = _load(connection, shop, connector, archive, snapshot, window, now)
     if snapshot.state == "rejected":
-        raise SnapshotRefused(_explain_refusal(shop, snapshot, manifest))
+        raise SnapshotRefused(_explain_refusal(shop, snapshot, manifest, window))
     return {
         "snapshot_id": snapshot.snapshot_id,
         "rows": snapshot.row_count,
@@ -274,11 +283,16 @@ def _settle(
     run_query(connection, "snapshot.close_stage")
 
 
-def _explain_refusal(shop: Shop, snapshot: Row[Any], manifest: Manifest) -> str:
+def _explain_refusal(shop: Shop, snapshot: Row[Any], manifest: Manifest, window: Window) -> str:
+    accept = (
+        f"pull once more: {command_to_accept(shop.id)}"
+        if window.is_by_command
+        else f"accept it once: restock snapshots accept {snapshot.snapshot_id} --shop {shop.id} --reason TEXT"
+    )
     return (
         f"Shop '{shop.id}', snapshot {snapshot.snapshot_id} from {manifest.source} is refused: {snapshot.reason} "
         "The last good state stands and nobody is told from this pull. Mend the feed and wait for the next window, "
-        f"or accept it once: restock snapshots accept {snapshot.snapshot_id} --shop {shop.id} --reason TEXT."
+        f"or {accept}."
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row
 
 from include.db.queries import run_query
+from include.domain.window import Window
 from include.errors import ConfigurationError, NotFound
 from include.services.late import find_summary
 from include.services.shops import require_shop
@@ -46,8 +47,26 @@ def accept_snapshot(engine: Engine, shop_id: str, snapshot_id: int, reason: str)
     if not reason.strip():
         raise ConfigurationError("A reason is needed: it is kept with the snapshot, and its report shows it.")
     with engine.begin() as connection:
+        _refuse_sync(connection, shop_id, snapshot_id)
         if not accept_refused(connection, shop_id, snapshot_id, reason):
             raise _not_found(shop_id, f"rejected snapshot {snapshot_id}")
+
+
+def _refuse_sync(connection: Connection, shop_id: str, snapshot_id: int) -> None:
+    """What `restock sync` pulled is loaded by no run: accepted, it would wait for ever."""
+    found = run_query(
+        connection, "snapshot.find_snapshot", shop_id=shop_id, snapshot_id=snapshot_id
+    ).one_or_none()
+    if found is not None and found.state == "rejected" and Window(found.window_key).is_by_command:
+        raise ConfigurationError(
+            f"Snapshot {snapshot_id} was pulled by `restock sync`, and no run loads it again. Pull once more: "
+            f"{command_to_accept(shop_id)}."
+        )
+
+
+def command_to_accept(shop_id: str) -> str:
+    """How a pull outside Airflow passes whatever the gates say of it."""
+    return f"restock sync {shop_id} --accept-reason TEXT"
 
 
 def accept_refused(connection: Connection, shop_id: str, snapshot_id: int, reason: str) -> bool:

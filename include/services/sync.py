@@ -12,7 +12,7 @@ from include.catalog.archive import Archive, StorePath
 from include.catalog.base import Connector
 from include.db.queries import run_query
 from include.domain.shop import Shop
-from include.domain.window import Window
+from include.domain.window import BY_COMMAND, Window
 from include.errors import NotReady
 from include.services import catalog
 
@@ -63,12 +63,13 @@ def sync_once(
     patience: Patience,
     is_full: bool = False,
     most_changes: int = 50,
+    accepted_reason: str = "",
 ) -> SyncStory:
     """Pull, load and detect once; raises what they raise."""
-    window = Window.manual(f"sync-{clock():%Y%m%dT%H%M%S.%f}")
+    window = Window.manual(f"{BY_COMMAND}{clock():%Y%m%dT%H%M%S.%f}")
     given = (engine, shop, connector, archive_root, window)
     patience.until_done(lambda: catalog.pull_window(*given, clock(), is_full), connector)
-    loaded = catalog.load_snapshot(*given, clock())
+    loaded = catalog.load_snapshot(*given, clock(), accepted_reason)
     detected = catalog.detect_changes(*given, loaded["snapshot_id"], clock())
     manifest = Archive(archive_root, shop.id, window).manifest
     with engine.connect() as connection:

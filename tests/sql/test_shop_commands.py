@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import pytest
 from typer.testing import CliRunner
 
+from include.catalog.base import ShopConnection
 from include.cli import app
 from include.errors import ConfigurationError, SnapshotRefused
 from tests.fixtures.shopify.server import TOKEN, FakeShopify, serve
@@ -138,6 +140,54 @@ def test_a_connection_comes_from_the_command_or_from_airflows_variable(
     with pytest.raises(ConfigurationError, match="AIRFLOW_CONN_SHOP_ACME is no address") as caught:
         run("sync", "acme")
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("form", ["json", "json with its extra as text", "address with a whole extra"])
+def test_a_connection_is_read_in_every_form_that_airflow_knows(
+    run, shopify: FakeShopify, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    shopify.store.add("Brass lamp", 0, 3)
+    parts = {"conn_type": "restock_shopify", "host": "127.0.0.1", "schema": "http", "port": shopify.port}
+    extra = {"webhook_secret": "canary", "more": {"a": 1}}
+    packed = json.dumps(extra)
+    text = {
+        "json": json.dumps({**parts, "password": TOKEN, "extra": extra}),
+        "json with its extra as text": json.dumps(
+            {**parts, "port": str(shopify.port), "password": TOKEN, "extra": packed}
+        ),
+        "address with a whole extra": f"restock-shopify://:{TOKEN}@127.0.0.1:{shopify.port}/http?__extra__="
+        + quote_plus(packed),
+    }[form]
+    assert ShopConnection.from_text(text, "there").extra == extra
+    monkeypatch.setenv("AIRFLOW_CONN_SHOP_ACME", text)
+    assert "full pull" in run("sync", "acme")
+    assert "Brass lamp" in run("shops", "check", "acme", "--connection", "-", given=text + "\n")
+
+
+@pytest.mark.parametrize(
+    "text", ['{"password": "canary"', '{"host": 17, "password": "canary"}', '{"extra": "canary"}']
+)
+def test_a_connection_that_is_no_good_json_shows_nothing_of_itself(run, text: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        run("sync", "acme", "--connection", text)
+    assert "--connection is no Connection such as" in str(caught.value) and "canary" not in str(caught.value)
+
+
+def test_a_sync_that_is_refused_is_accepted_by_pulling_once_more(run, tmp_path: Path) -> None:
+    feed(tmp_path, *({"id": f"LAMP-{number}", "stock": 1} for number in range(60)))
+    run("sync", "papers")
+    feed(tmp_path, *({"id": f"LAMP-{number}", "stock": 1} for number in range(20)))
+    with pytest.raises(SnapshotRefused, match=r"restock sync papers --accept-reason TEXT\.$"):
+        run("sync", "papers")
+    newest = CliRunner().invoke(app, ["snapshots", "list", "--shop", "papers"]).output.split()[0]
+    accept = ["snapshots", "accept", newest, "--shop", "papers", "--reason", "a clearance"]
+    told = CliRunner().invoke(app, accept).exception
+    assert isinstance(told, ConfigurationError)
+    assert "no run loads it again" in str(told) and "restock sync papers --accept-reason TEXT" in str(told)
+    assert "rows 20" in run("sync", "papers", "--accept-reason", "a clearance")
+    listed = CliRunner().invoke(app, ["snapshots", "list", "--shop", "papers"]).output.splitlines()
+    states = [line.split()[3] for line in listed if not line.startswith(" ")]
+    assert states == ["complete", "rejected", "complete"]
 
 
 def test_the_list_of_snapshots_cuts_no_window_and_no_reason(run, tmp_path: Path) -> None:

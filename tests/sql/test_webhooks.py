@@ -252,6 +252,24 @@ def test_a_pull_keeps_the_secret_that_webhooks_are_signed_with(world, engine):
         assert find_key(engine, "demo") == expected
 
 
+def test_a_sync_by_command_without_the_secret_takes_it_from_nobody(world, engine):
+    class Signed(Increments):
+        webhook_secret = "canary"
+        store_domain = "demo.myshopify.com"
+
+    from include.services import catalog
+    from include.services.sync import Patience, sync_once
+
+    catalog.pull_window(
+        engine, world.shop, Signed([a_row("LAMP", 1)]), world.folder, world.next_window(), world.now
+    )
+    patience = Patience(lambda _: None, lambda _: None)
+    sync_once(
+        engine, world.shop, Increments([a_row("LAMP", 1)]), world.folder, lambda: world.now, patience, True
+    )
+    assert find_key(engine, "demo") == WebhookKey("canary", "demo.myshopify.com")
+
+
 def test_a_signature_is_that_of_the_raw_body():
     body = b'{"available": 1}'
     signature = base64.b64encode(hmac.new(b"secret", body, hashlib.sha256).digest()).decode()
@@ -278,6 +296,19 @@ def test_a_signature_is_that_of_the_raw_body():
 def test_what_can_not_be_read_says_so(world, topic, body):
     with pytest.raises(RowRejected):
         read_delivery({"x-shopify-topic": topic, "x-shopify-webhook-id": "1"}, body, world.now)
+
+
+def test_a_text_that_no_database_keeps_is_left_out_and_the_rest_is_taken(world):
+    pull(
+        world, a_row("31", 3, "7", product_id="1", title="Lamp", price="5", image_url="https://cdn.example/1")
+    )
+    world.pass_time(minutes=1)
+    deliver(world, shopify(world, "bulk_operations/finish", {"admin_graphql_api_id": "gid\0"}))
+    body = {"id": 1, "title": "La\0mp", "status": "active", "published_at": "2026-01-01T00:00:00Z"}
+    body |= {"image": {"src": "https://cdn.example/\0"}, "variants": [{"id": 31, "price": "7.00"}]}
+    deliver(world, shopify(world, "products/update", body))
+    (known,) = world.query("SELECT title, price, image_url FROM variant")
+    assert tuple(known) == ("Lamp", 7, "https://cdn.example/1")
 
 
 def test_a_time_to_come_is_taken_for_now(world):

@@ -22,6 +22,7 @@ NO_RULES: Mapping[CatalogField, FieldRule] = MappingProxyType({})
 LARGEST_QUANTITY = 10**12
 LONGEST_QUANTITY = 40
 LONGEST_PRICE = 40
+PRICES: tuple[CatalogField, ...] = ("price", "compare_at_price")
 UNSETTLED = ""
 MOST_DECIMALS = 6
 SMALLEST = Decimal(1).scaleb(-MOST_DECIMALS)
@@ -67,7 +68,7 @@ class RowReader:
     def build(self, values: Mapping[Any, Any], line_number: int) -> CatalogRow:
         """The row that `values`, by catalog field, make; raises RowRejected with the reason."""
         if self._rules:
-            values = {**values, **{name: rule.apply(values.get(name)) for name, rule in self._rules.items()}}
+            values = {**values, **{name: self._ruled(name, values.get(name)) for name in self._rules}}
         get = values.get
         variant, amount, place, product, title, url, image, price, former, groups, shown, tracked, _ = (
             self._labels
@@ -89,6 +90,13 @@ class RowReader:
             is_tracked,
             continue_selling(get("continue_selling"), self._selling_name),
         )
+
+    def _ruled(self, field: CatalogField, value: Any) -> Any:
+        rule = self._rules[field]
+        if field in PRICES and rule.times is not None and type(value) is str and not _is_endless(value):
+            # `1.299,00 EUR` is no number to multiply, yet a price: left as it is, it would pass for the product.
+            value = settle_price(value) or value
+        return rule.apply(value)
 
 
 def identifier(value: Any, name: str) -> str:

@@ -98,8 +98,8 @@ class BulkSweep:
         place = f"shop {self._shop_id!r}, bulk operation {newest.id}"
         if newest.error_code == "ACCESS_DENIED":
             raise ConfigurationError(
-                f"{place}: access denied. Give the app the scopes read_products, read_inventory and read_locations, "
-                "then clear the pull."
+                f"{place}: access denied. Give the app the scopes read_products, read_inventory and read_locations; "
+                "the next window then starts anew, while this one, cleared, finds the same operation again."
             )
         if count >= MOST_ATTEMPTS:
             raise ConfigurationError(

@@ -42,12 +42,6 @@ class Collection(_Shape):
     title: str
 
 
-class Collections(_Shape):
-    """The collections of one product, as far as one page holds them."""
-
-    nodes: list[Collection]
-
-
 class Quantity(_Shape):
     """One of a level's quantities; only `available` is asked for."""
 
@@ -68,6 +62,20 @@ class PageInfo(_Shape):
 
     has_next_page: bool
     end_cursor: str | None = None
+
+
+class Collections(_Shape):
+    """The collections of one product, as far as one page holds them."""
+
+    nodes: list[Collection]
+    page_info: PageInfo | None = None
+
+    @property
+    def titles(self) -> list[str] | None:
+        """All of them; None where more follow, since some would pass for all."""
+        if self.page_info is not None and self.page_info.has_next_page:
+            return None
+        return [one.title for one in self.nodes]
 
 
 class Variant(_Shape):

@@ -127,7 +127,7 @@ def _level_rows(level: LevelWithVariants, mapper: RowMapper) -> Iterator[Catalog
 
 
 def _product_rows(product: ProductWithVariants, mapper: RowMapper) -> Iterator[CatalogRow | RejectedRow]:
-    collections = None if product.collections is None else [one.title for one in product.collections.nodes]
+    collections = product.collections.titles if product.collections else None
     for variant in product.variants.nodes:
         try:
             if variant.inventory_item is None:

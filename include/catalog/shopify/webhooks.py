@@ -117,7 +117,7 @@ def _total(body: bytes) -> Said:
 def _product(body: bytes) -> Said:
     product = _decode(body, _Product)
     status = None if product.status is None else product.status.upper()
-    image = product.image.src if product.image else None
+    image = product.image.src if product.image and "\0" not in (product.image.src or "") else None
     variants = [
         {
             "variant": str(variant.id),
@@ -142,7 +142,7 @@ def _deleted(body: bytes) -> Said:
 
 
 def _finished(body: bytes) -> Said:
-    return {"operation": _decode(body, _Finished).admin_graphql_api_id[:LONGEST_ID]}, None
+    return {"operation": _decode(body, _Finished).admin_graphql_api_id[:LONGEST_ID].replace("\0", "")}, None
 
 
 _READERS: Mapping[str, Callable[[bytes], Said]] = {

@@ -1,3 +1,4 @@
+import base64
 import gzip
 import logging
 
@@ -43,6 +44,20 @@ def test_the_connection_gives_host_login_and_headers(feeds, reader, lamp_connect
     (_, headers) = feeds.asked[0]
     assert headers["Authorization"] == "Basic bWU6aHVudGVyMg=="
     assert headers["X-Api-Key"] == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("login", "password", "encoding"),
+    [("müller", "pä", "latin-1"), ("müller", "€uro", "utf-8"), ("иван", "пароль", "utf-8")],
+)
+def test_a_login_of_any_letters_is_sent(feeds, reader, login, password, encoding):
+    feeds.offer("/feed.jsonl", Answer(LAMP))
+    connection = ShopConnection("lamp", feeds.url, login, password)
+    shop = make_shop(conn_id="lamp", path="/feed.jsonl")
+    assert reader.read_from(shop, connection).quantities == {"ELEGANT-LAMP": "20"}
+    ((_, headers),) = feeds.asked
+    packed = headers["Authorization"].removeprefix("Basic ")
+    assert base64.b64decode(packed).decode(encoding) == f"{login}:{password}"
 
 
 def test_reading_needs_no_connection(feeds, reader, lamp_connection):

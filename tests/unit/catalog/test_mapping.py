@@ -77,6 +77,34 @@ def test_rules_serve_csv(tmp_path):
     assert (first.is_published, second.is_published, second.quantity) == (True, False, "0")
 
 
+@pytest.mark.parametrize(
+    ("written", "price"),
+    [("1,990", "19.90"), ("1.990,00 EUR", "19.9000"), ("€ 1990", "19.90"), ("50,5", "0.505"), (" ", None)],
+)
+def test_a_price_is_multiplied_however_it_is_written(tmp_path, written, price):
+    fields = {"variant_id": "sku", "quantity": "qty", "price": {"from": "cents", "times": "0.01"}}
+    (row,) = read(tmp_path, f'sku,qty,cents\nLAMP,1,"{written}"\n', "feed.csv", fields)
+    assert isinstance(row, CatalogRow) and row.price == price
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("feed.csv", "sku;qty;tags\nLAMP;  ;\t\n"),
+        ("feed.jsonl", '{"sku": "LAMP", "qty": " ", "tags": []}\n'),
+        ("feed.xml", "<all><v><sku>LAMP</sku><qty> </qty><tags> </tags></v></all>"),
+    ],
+)
+def test_what_holds_blanks_only_is_empty_to_a_rule(tmp_path, name, text):
+    fields = {
+        "variant_id": "sku",
+        "quantity": {"from": "qty", "otherwise": "0"},
+        "collections": {"from": "tags", "otherwise": "Others"},
+    }
+    (row,) = read(tmp_path, text, name, fields)
+    assert isinstance(row, CatalogRow) and (row.quantity, row.collections) == ("0", ("Others",))
+
+
 def test_rules_serve_xml_with_paths(tmp_path):
     fields = {
         "variant_id": "id",

@@ -103,3 +103,15 @@ def test_an_increment_reads_what_changed_at_each_location(version, store, tmp_pa
     assert (level.collections, level.inventory_item_id) == (None, str(lamp.item_id))
     assert (facts.title, facts.collections) == ("Warm bulb", ("Light", "Lamps"))
     assert shade.title not in {row.title for row in rows}
+
+
+def test_collections_that_one_page_can_not_hold_are_left_as_the_sweep_knew_them(version, store, tmp_path):
+    lamp = store.add("Lamp", 1)
+    titles = [f"Group {number}" for number in range(26)]
+    with serve(FakeShopify(store, version=version)) as running:
+        store.touch(lamp.product, collections=titles[:25])
+        (exact,) = PulledShop(running, tmp_path / "a").changes(NOW - timedelta(days=9000))[1:]
+        store.touch(lamp.product, collections=titles)
+        (beyond,) = PulledShop(running, tmp_path / "b").changes(NOW - timedelta(days=9000))[1:]
+    assert exact.collections == (*titles[:25], "Lamps")
+    assert beyond.collections is None

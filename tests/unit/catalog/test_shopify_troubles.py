@@ -192,7 +192,10 @@ def test_a_sweep_that_keeps_failing_gives_up(shop, shopify):
 def test_a_sweep_without_the_scopes_says_so_at_once(shop, shopify):
     refusal(shop.pull, kind=NotReady)
     shopify.operations[0].status, shopify.operations[0].error_code = "FAILED", "ACCESS_DENIED"
-    assert "read_products, read_inventory and read_locations" in refusal(shop.pull)
+    told = refusal(shop.pull)
+    assert "read_products, read_inventory and read_locations" in told
+    assert "the next window then starts anew" in told
+    assert refusal(shop.pull) == told
 
 
 def test_an_empty_result_is_an_empty_archive(shop, shopify, store):
