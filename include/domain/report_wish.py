@@ -97,7 +97,8 @@ def _read_clock(value: Any) -> Any:
 def _read_condition(value: Any) -> Any:
     if isinstance(value, str):
         return parse_condition(value)
-    if value is not None and not isinstance(value, Condition):
+    # A tuple is a condition that was read before; JSON has lists.
+    if not isinstance(value, tuple | None):
         raise ValueError("no condition")
     return value
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -18,7 +17,6 @@ from include.domain.report_wish import ReportWish
 from include.errors import ConfigurationError, DataCheckFailed, NotFound
 from include.messaging.senders.base import Outcome
 from include.services import report_mail, report_subscriptions
-from include.services.report_figures import FIGURES
 from include.services.report_mail import Store
 from include.services.report_subscriptions import (
     adopt_variable,
@@ -31,7 +29,6 @@ from include.services.report_subscriptions import (
     subscribe,
     unsubscribe_recipient,
 )
-from include.settings import PROJECT_HOME
 from tests.builders import World, a_row
 
 DAY = timedelta(days=1)
@@ -159,6 +156,19 @@ def test_a_paused_report_is_silent_and_goes_on_with_the_next_period(world: World
     resume(world.engine, "demo", "morning", NEXT_MORNING)
     assert mail(world, store, NEXT_MORNING + timedelta(hours=1)) == {}
     assert mail(world, store, NEXT_MORNING + DAY) == {"mailed": 1}
+
+
+def test_a_mail_to_another_time_zone_waits_until_the_shops_day_is_over(world: World, store: Store) -> None:
+    subscribed(world, time_zone="Pacific/Auckland")
+    before_midnight = datetime(2026, 3, 1, 22, 30, tzinfo=UTC)
+    assert mail(world, store, before_midnight) == {"mailed": 1}
+    assert report_mail.mail_span(world.engine, store, "demo", "morning", FIRST, world.now) == "mailed"
+    assert mail(world, store, before_midnight + DAY) == {"mailed": 1}
+    assert [message["Subject"].partition(", ")[2] for message in received(world)] == [
+        "28 February 2026",
+        "1 March 2026, so far",
+        "1 March 2026",
+    ]
 
 
 def test_an_empty_report_can_be_left_out(world: World, store: Store) -> None:
@@ -383,14 +393,3 @@ def test_a_condition_on_what_nobody_can_estimate_does_not_hold(world: World, sto
     world.ask("a@example.org", "LAMP")
     subscribed(world, report="demand", when="lost_revenue < 1000")
     assert mail(world, store) == {"skipped": 1}
-
-
-def test_the_documentation_lists_the_key_figures_of_every_report() -> None:
-    rows = (PROJECT_HOME / "docs" / "reports.md").read_text().partition("| reports | key figures")[2]
-    listed = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", rows.partition("\n\n")[0], re.MULTILINE))
-    words = {
-        name.strip("`"): re.findall(r"`(\w+)`", figures) for name, figures in listed.items() if "`" in figures
-    }
-    assert words == {
-        name if name != "activity" else "all others": list(figures) for name, figures in FIGURES.items()
-    }

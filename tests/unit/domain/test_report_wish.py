@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -109,3 +110,16 @@ def test_the_documentation_names_every_field_and_every_key_figure() -> None:
     names = {figure for figures in FIGURES.values() for figure in figures}
     assert {name for name in names if f"`{name}`" not in page} == set()
     assert {field for field in ALLOWED if f'"{field}":' not in page} == set()
+
+
+def test_the_documentation_lists_the_key_figures_of_every_report() -> None:
+    from include.services.report_figures import FIGURES
+
+    rows = (PROJECT_HOME / "docs" / "reports.md").read_text().partition("| reports | key figures")[2]
+    listed = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", rows.partition("\n\n")[0], re.MULTILINE))
+    words = {
+        name.strip("`"): re.findall(r"`(\w+)`", figures) for name, figures in listed.items() if "`" in figures
+    }
+    assert words == {
+        name if name != "activity" else "all others": list(figures) for name, figures in FIGURES.items()
+    }
