@@ -25,7 +25,7 @@ from include.services.due import wake
 from include.services.report_build import build_report
 from include.services.report_charts import SOURCES, chart_of, draw_chart
 from include.services.report_export import ExportOptions, export_report, remove_old_exports
-from include.services.report_figures import MONEY, Figure, figures_of, read_figures
+from include.services.report_figures import MONEY, Figure, read_figures, sources_of_figures
 from include.services.report_plan import list_report_shops, note_due_days
 from include.services.report_subscriptions import find_subscription
 from include.services.rules import rules_in_force
@@ -189,7 +189,8 @@ def _mail(engine: Engine, store: Store, row: Row[Any], period: Period, now: date
 def _export(engine: Engine, store: Store, row: Row[Any], period: Period, now: datetime) -> _File:
     (shop,) = list_report_shops(engine, now, row.shop_id)
     note_due_days(engine, shop, now)
-    for name in sorted({row.report, figures_of(row.report), *SOURCES.get(chart_of(row.report) or "", ())}):
+    charted = SOURCES.get(chart_of(row.report) or "", ())
+    for name in sorted({row.report, *sources_of_figures(row.report), *charted}):
         build_report(engine, name, now, row.shop_id)
     options = ExportOptions(pack_above=LARGEST_ATTACHMENT)
     root = store.root / FOLDER
@@ -279,8 +280,10 @@ def _change(figure: Figure, unit: str) -> Mapping[str, str]:
     before = f"{figure.before:,.2f}{unit}" if unit else f"{figure.before:,.0f}"
     if figure.before == 0:
         return {"change": "new" if figure.value else "same", "before": before}
-    share = round(100 * (figure.value - figure.before) / figure.before)
-    return {"change": f"{share:+,}%" if share else "same", "before": before}
+    if figure.value == figure.before:
+        return {"change": "same", "before": before}
+    share = 100 * (figure.value - figure.before) / abs(figure.before)
+    return {"change": f"{share:+,.0f}%" if abs(share) >= 0.5 else "about the same", "before": before}
 
 
 def _put_in(

@@ -96,8 +96,10 @@ def activity(world: World, day: date, **figures: int) -> None:
 def test_the_mail_carries_figures_against_the_day_before_the_chart_and_the_file(
     world: World, store: Store
 ) -> None:
-    activity(world, date(2026, 2, 28), notified_count=10, request_count=4)
-    activity(world, date(2026, 3, 1), notified_count=15, request_count=4, skipped_count=2)
+    activity(world, date(2026, 2, 28), notified_count=10, request_count=4, released_count=1000)
+    activity(
+        world, date(2026, 3, 1), notified_count=15, request_count=4, skipped_count=2, released_count=1003
+    )
     assert mail(subscribed(world), store) == {"mailed": 1}
     (message,) = received(world)
     assert message["To"] == "crm@shop.example"
@@ -106,6 +108,7 @@ def test_the_mail_carries_figures_against_the_day_before_the_chart_and_the_file(
     assert "people told: 15 (before: 10, +50%)" in text_part
     assert "people asked to be told: 4 (before: 4, same)" in text_part
     assert "people skipped: 2 (before: 0, new)" in text_part
+    assert "people released: 1,003 (before: 1,000, about the same)" in text_part
     html, pictures = message.get_body(("html",)), list(message.get_body(("related",)).iter_attachments())
     assert pictures[0].get_content_type() == "image/png"
     assert f"cid:{pictures[0]['Content-ID'].strip('<>')}" in html.get_content()
