@@ -54,9 +54,9 @@ def reports_subscribe(
         {"name": name, "shop": shop, "report": report, **given}, f"report subscription '{name}'"
     )
     with open_database() as engine:
-        subscribe(engine, wish, present())
+        count = subscribe(engine, wish, present())
     console.print(
-        f"'{name}' mails {report} {wish.every} at {wish.at:%H:%M} to {count_of(len(wish.to), 'recipient')}."
+        f"'{name}' mails {report} {wish.every} at {wish.at:%H:%M} to {count_of(count, 'recipient')}."
     )
 
 

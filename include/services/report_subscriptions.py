@@ -20,15 +20,15 @@ from include.services.shops import require_shop
 COMMAND, FROM_VARIABLE = "command", "variable"
 
 
-def subscribe(engine: Engine, wish: ReportWish, now: datetime) -> None:
-    """A new report subscription; raises ConfigurationError, NotFound."""
+def subscribe(engine: Engine, wish: ReportWish, now: datetime) -> int:
+    """A new report subscription; its recipients, each counted once. Raises ConfigurationError, NotFound."""
     with engine.begin() as connection:
         known = _lock_and_list(connection, wish.shop)
         if wish.name in known:
             raise ConfigurationError(
                 f"Shop '{wish.shop}' has a report subscription '{wish.name}': `restock reports edit` changes it."
             )
-        _insert(connection, wish, COMMAND, now)
+        return _insert(connection, wish, COMMAND, now)
 
 
 def edit(engine: Engine, shop_id: str, name: str, changes: Mapping[str, Any], now: datetime) -> ReportWish:
@@ -169,7 +169,7 @@ def _change(connection: Connection, query: str, row: Row[Any], **more: Any) -> N
     )
 
 
-def _insert(connection: Connection, wish: ReportWish, origin: str, now: datetime) -> None:
+def _insert(connection: Connection, wish: ReportWish, origin: str, now: datetime) -> int:
     addresses = _checked(connection, wish, now)
     inserted = run_query(
         connection,
@@ -181,11 +181,13 @@ def _insert(connection: Connection, wish: ReportWish, origin: str, now: datetime
         **_columns(wish),
     )
     _set_recipients(connection, wish.shop, inserted.scalar_one(), addresses, now)
+    return len(addresses)
 
 
 def _update(connection: Connection, row: Row[Any], wish: ReportWish, now: datetime) -> bool:
     addresses = _checked(connection, wish, now)
-    before = _as_given(row), {one.address_key for one in _recipients(connection, row)}
+    listed = {one.address_key for one in _recipients(connection, row) if one.end_reason != "removed"}
+    before = _as_given(row), listed
     _change(connection, "report_mail.update_subscription", row, **_columns(wish))
     _set_recipients(connection, row.shop_id, row.report_subscription_id, addresses, now)
     return before != (wish.model_dump(exclude={"to"}), {fold_email(address) for address in addresses})

@@ -97,9 +97,8 @@ def test_the_mail_carries_figures_against_the_day_before_the_chart_and_the_file(
     world: World, store: Store
 ) -> None:
     activity(world, date(2026, 2, 28), notified_count=10, request_count=4, released_count=1000)
-    activity(
-        world, date(2026, 3, 1), notified_count=15, request_count=4, skipped_count=2, released_count=1003
-    )
+    figures = {"notified_count": 15, "request_count": 4, "skipped_count": 2, "released_count": 1003}
+    activity(world, date(2026, 3, 1), **figures)
     assert mail(subscribed(world), store) == {"mailed": 1}
     (message,) = received(world)
     assert message["To"] == "crm@shop.example"
@@ -352,6 +351,8 @@ def test_the_variable_adds_changes_and_ends_its_own_and_leaves_the_commands(worl
         "changed": 1,
         "ended": 1,
     }
+    fewer = f"[{(one % ('a', 'weekly')).replace('crm@', 'other@')}]"
+    assert [adopt_variable(world.engine, fewer, world.now)["changed"] for _ in range(2)] == [1, 0]
     assert [(row.name, row.frequency) for row in list_subscriptions(world.engine)] == [
         ("a", "weekly"),
         ("by_hand", "daily"),
