@@ -82,6 +82,24 @@ def test_what_is_sold_no_more_and_what_is_not_tracked_is_named_where_people_wait
     assert findings(world) == {("discontinued_with_waiting", "LAMP", 1), ("stock_not_tracked", "VASE", 1)}
 
 
+def test_a_product_of_which_no_variant_can_come_back_with_people_waiting(world: World) -> None:
+    world.use_flow()
+    world.sync(
+        a_row("LAMP-1", 0, product_id="lamp", is_published=False),
+        a_row("LAMP-2", 0, product_id="lamp", is_published=False),
+        a_row("VASE-1", 0, product_id="vase", is_tracked=False),
+        a_row("VASE-2", 0, product_id="vase", is_published=False),
+        a_row("RUG-1", 0, product_id="rug"),
+        a_row("RUG-2", 0, product_id="rug", is_published=False),
+    )
+    for product_id in ("lamp", "vase", "rug"):
+        world.ask_for_any("a@example.org", product_id)
+    assert findings(world) == {
+        ("discontinued_with_waiting", "any variant of lamp", 1),
+        ("stock_not_tracked", "any variant of vase", 1),
+    }
+
+
 def test_a_long_waiting_list_is_named_above_its_limit(world: World) -> None:
     world.use_flow()
     world.set_rules(watchdog_waiting_above=3)
