@@ -45,7 +45,7 @@ def reports_build(
         for known in _names(name):
             built = build_report(engine, known, now, shop_id)
             done = f"days built {built['days']}, rows {built['rows']:,}"
-            console.print(f"{known}: {done if find_report(known).is_built else 'always current'}")
+            console.print(f"{known}: {done if find_report(known).is_built else _without_build(known)}")
 
 
 @reports.command("export")
@@ -113,9 +113,15 @@ def _show_builds(engine: "Engine", names: list[str]) -> None:
     table = Table("report", "what it holds", "last built")
     for name in names:
         known = [f"{row.shop_id}: {row.built_at:%Y-%m-%d %H:%M}Z" for row in built if row.report == name]
-        state = ", ".join(known) or ("not yet" if find_report(name).is_built else "always current")
+        state = ", ".join(known) or ("not yet" if find_report(name).is_built else _without_build(name))
         table.add_row(name, find_report(name).grain, state)
     print_table(table)
+
+
+def _without_build(name: str) -> str:
+    from include.reports.definition import find_report
+
+    return "of the last look, one an hour" if find_report(name).is_looked_for else "always current"
 
 
 def _names(name: str | None) -> Iterable[str]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from include.domain.report_wish import ReportWish
 from include.errors import SnapshotRefused
 from include.services.channels import pause_channel
 from include.services.lags import read_lags
 from include.services.report_build import build_report
+from include.services.report_mail import Store, mail_newest
+from include.services.report_subscriptions import subscribe
 from include.services.reports import report_rows
 from include.services.watchdog import look, look_now
 from tests.builders import World, a_back_in_stock_flow, a_row
@@ -146,3 +150,10 @@ def test_lags_say_how_far_behind_everything_is(world: World) -> None:
     lags: dict[str, Any] = read_lags(world.engine, world.now)
     assert lags["dispatch"] == timedelta(minutes=10).total_seconds()
     assert lags["stock"] >= lags["dispatch"]
+
+
+def test_a_mail_of_the_watchdog_is_of_its_moment(world: World, tmp_path: Path) -> None:
+    world.ask("a@example.org", "LAMP")
+    wish = {"name": "alarm", "shop": "demo", "report": "watchdog", "to": ["ops@shop.example"]}
+    subscribe(world.engine, ReportWish.model_validate({**wish, "when": "finding_count > 0"}), world.now)
+    assert mail_newest(world.engine, Store(tmp_path), world.now + timedelta(days=1)) == {"mailed": 1}
