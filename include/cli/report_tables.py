@@ -45,7 +45,7 @@ def reports_build(
         for known in _names(name):
             built = build_report(engine, known, now, shop_id)
             done = f"days built {built['days']}, rows {built['rows']:,}"
-            console.print(f"{known}: {done if find_report(known).is_built else 'always current'}")
+            console.print(f"{known}: {done if find_report(known).is_built else _without_build(known)}")
 
 
 @reports.command("export")
@@ -59,10 +59,11 @@ def reports_export(
         bool, typer.Option("--bom", help="CSV for spreadsheets that take it for another encoding.")
     ] = False,
 ) -> None:
-    """Write reports as files with a manifest each; yesterday's without days."""
+    """Build what is new and write reports as files with a manifest each; yesterday's without days."""
     from include.reports.definition import find_report
+    from include.services.report_build import build_report
     from include.services.report_export import ExportOptions, export_report, is_past_for, require_format
-    from include.services.report_plan import list_report_shops
+    from include.services.report_plan import list_report_shops, note_due_days
 
     days, now = _days(first, last), present()
     options, root = (
@@ -72,10 +73,12 @@ def reports_export(
     with open_database() as engine:
         for shop in list_report_shops(engine, now, shop_id):
             span = days or _yesterday(shop, now)
+            note_due_days(engine, shop, now)
             for known in _names(name):
                 if is_past_for(find_report(known), shop, span[1], now):
                     console.print(f"{known}: it knows the present only, nothing is written of {span[1]}")
                     continue
+                build_report(engine, known, now, shop.shop_id)
                 written = export_report(engine, shop, known, *span, root, now, options)
                 console.print(f"{root / shop.shop_id / written.file}: rows {written.row_count:,}")
 
@@ -110,9 +113,15 @@ def _show_builds(engine: "Engine", names: list[str]) -> None:
     table = Table("report", "what it holds", "last built")
     for name in names:
         known = [f"{row.shop_id}: {row.built_at:%Y-%m-%d %H:%M}Z" for row in built if row.report == name]
-        state = ", ".join(known) or ("not yet" if find_report(name).is_built else "always current")
+        state = ", ".join(known) or ("not yet" if find_report(name).is_built else _without_build(name))
         table.add_row(name, find_report(name).grain, state)
     print_table(table)
+
+
+def _without_build(name: str) -> str:
+    from include.reports.definition import find_report
+
+    return "of the last look, one an hour" if find_report(name).is_looked_for else "always current"
 
 
 def _names(name: str | None) -> Iterable[str]:

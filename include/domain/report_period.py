@@ -32,16 +32,24 @@ class Period(NamedTuple):
 
 @dataclass(frozen=True)
 class MailSchedule:
-    """When mails go: after each period, at a time of day in a zone; not for periods that were due before `since`."""
+    """When mails go: after each period, at a time of day in a zone; not for periods that were due before `since`.
+
+    The days of a period are the shop's: `shop_zone`, where it is not `zone`.
+    """
 
     frequency: Frequency
     zone: ZoneInfo
     send_at: time
     since: datetime
+    shop_zone: ZoneInfo | None = None
 
     def due_at(self, period: Period) -> datetime:
-        """The moment after a period; a time of day that the clock skips is an hour later."""
-        return datetime.combine(period.last_on + _DAY, self.send_at, self.zone).astimezone(UTC)
+        """The moment after a period that is over for the shop too; a time that the clock skips is an hour later."""
+        day = period.last_on + _DAY
+        is_over = datetime.combine(day, time.min, self.shop_zone or self.zone).astimezone(UTC)
+        while (moment := datetime.combine(day, self.send_at, self.zone).astimezone(UTC)) < is_over:
+            day += _DAY
+        return moment
 
     def newest_due(self, now: datetime) -> Period | None:
         """What the clock sends: the last period that is over; older ones are left to a backfill."""

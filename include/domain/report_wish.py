@@ -31,7 +31,7 @@ COMPARISONS: dict[str, Callable[[float, float], bool]] = {
     "<=": operator.le,
     "=": operator.eq,
 }
-_CONDITION = re.compile(r"\s*([a-z_]+)\s*(>=|<=|>|<|=)\s*(-?\d+(?:\.\d+)?)\s*")
+_CONDITION = re.compile(r"\s*([a-z_]+)\s*(>=|<=|>|<|=)\s*(-?\d{1,12}(?:\.\d{1,4})?)\s*", re.ASCII)
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 ALLOWED = {
@@ -57,7 +57,9 @@ class Condition(NamedTuple):
     number: float
 
     def __str__(self) -> str:
-        return f"{self.figure} {self.comparison} {self.number:g}"
+        # Never 1e+06: what is kept has to be read again.
+        number = f"{self.number:.4f}".rstrip("0").rstrip(".")
+        return f"{self.figure} {self.comparison} {number}"
 
     def holds(self, figures: Mapping[str, float]) -> bool:
         """Whether it is so for these figures; it is not where the figure is unknown."""
@@ -86,11 +88,19 @@ def _read_clock(value: Any) -> Any:
         if not _CLOCK.fullmatch(value):
             raise ValueError("no time of day")
         return time.fromisoformat(value)
+    if not isinstance(value, time):
+        # Pydantic would take 7 for seven seconds after midnight.
+        raise ValueError("no time of day")
     return value
 
 
 def _read_condition(value: Any) -> Any:
-    return parse_condition(value) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return parse_condition(value)
+    # A tuple is a condition that was read before; JSON has lists.
+    if not isinstance(value, tuple | None):
+        raise ValueError("no condition")
+    return value
 
 
 class ReportWish(BaseModel):

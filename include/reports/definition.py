@@ -48,6 +48,11 @@ class Report:
         return f"{self.name}.lock_table" in query_names()
 
     @property
+    def is_looked_for(self) -> bool:
+        """Whether it is a table of what a look found: one an hour, and one with each build."""
+        return f"{self.name}.find" in query_names()
+
+    @property
     def is_of_present(self) -> bool:
         """Whether it knows the present only, so that no past day can be asked for."""
         return "first_on" not in parameter_names(f"{self.name}.select_days")

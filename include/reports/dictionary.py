@@ -38,6 +38,10 @@ def _kind(report: Report) -> str:
         return f"Table `report_{report.name}`, built by day."
     if report.is_built:
         return f"Table `report_{report.name}`, of the present, built as a whole."
+    if report.is_looked_for:
+        return (
+            f"Table `report_{report.name}`, of the last look: one an hour, and one before each mail or file."
+        )
     return f"View `report_{report.name}`, always current."
 
 

@@ -19,3 +19,9 @@ def may_notify(engine: Engine, subject: str, now: datetime) -> bool:
     with engine.begin() as connection:
         _, rules = rules_in_force(connection, now)
         return take_notice(connection, subject, timedelta(minutes=rules.notice_pause_minutes), now)
+
+
+def give_back(engine: Engine, subject: str, now: datetime) -> None:
+    """The notice taken at `now` reached nobody: the next one of its subject need not wait."""
+    with engine.begin() as connection:
+        run_query(connection, "notice.give_back", subject=subject, now=now)

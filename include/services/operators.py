@@ -2,12 +2,14 @@
 which may be what failed."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from html import escape
 
 import requests
+from sqlalchemy import Engine
 
 from include.db.engine import connect
 from include.messaging.address import Mailbox
@@ -17,7 +19,7 @@ from include.messaging.render.mime import build_message
 from include.messaging.senders.base import Envelope
 from include.messaging.senders.replies import redact
 from include.messaging.senders.smtp import SmtpSender, SmtpSettings
-from include.services.notices import may_notify
+from include.services.notices import give_back, may_notify
 
 SLACK_SECONDS = 10.0
 LONGEST_LINE = 500
@@ -65,7 +67,10 @@ def tell(operators: Operators, notice: Notice, now: datetime) -> list[str]:
         ways["mail"] = lambda: _mail(operators, notice, now)
     if operators.slack_url:
         ways["slack"] = lambda: _slack(operators, notice)
-    return [name for name, tell_so in ways.items() if _works(name, tell_so)]
+    told = [name for name, tell_so in ways.items() if _works(name, tell_so)]
+    if not told:
+        _give_back(operators, notice, now)
+    return told
 
 
 def _works(name: str, tell_so: Callable[[], None]) -> bool:
@@ -79,16 +84,33 @@ def _works(name: str, tell_so: Callable[[], None]) -> bool:
 
 
 def _is_news(operators: Operators, notice: Notice, now: datetime) -> bool:
-    if operators.database_url is None:
-        return True
-    engine = connect(operators.database_url)
     try:
-        return may_notify(engine, notice.subject, now)
+        with _database(operators) as engine:
+            return engine is None or may_notify(engine, notice.subject, now)
     except Exception as error:
         log.warning(
             "It is not known whether operators were told lately (%s): they are told.", type(error).__name__
         )
         return True
+
+
+def _give_back(operators: Operators, notice: Notice, now: datetime) -> None:
+    try:
+        with _database(operators) as engine:
+            if engine is not None:
+                give_back(engine, notice.subject, now)
+    except Exception as error:
+        log.warning("Nobody was told, and it stays noted that somebody was: %s", type(error).__name__)
+
+
+@contextmanager
+def _database(operators: Operators) -> Iterator[Engine | None]:
+    if operators.database_url is None:
+        yield None
+        return
+    engine = connect(operators.database_url)
+    try:
+        yield engine
     finally:
         engine.dispose()
 

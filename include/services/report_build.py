@@ -14,6 +14,7 @@ from include.domain.report_days import as_runs
 from include.errors import DataCheckFailed
 from include.reports.definition import Report, find_report
 from include.services.report_plan import ReportShop, list_report_shops
+from include.services.watchdog import look_now
 
 
 def build_report(engine: Engine, name: str, now: datetime, shop_id: str | None = None) -> dict[str, int]:
@@ -25,6 +26,8 @@ def build_report(engine: Engine, name: str, now: datetime, shop_id: str | None =
     for needed in report.needs:
         build_report(engine, needed, now, shop_id)
     counts: Counter[str] = Counter(days=0, rows=0)
+    if report.is_looked_for:
+        look_now(engine, now)
     if report.is_built:
         for shop in list_report_shops(engine, now, shop_id):
             counts.update(_build_shop(engine, report, shop, now))

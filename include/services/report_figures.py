@@ -76,6 +76,12 @@ def figures_of(report: str) -> str:
     return report if report in FIGURES else "activity"
 
 
+def sources_of_figures(report: str) -> tuple[str, ...]:
+    """The report tables that the key figures of a report are read from."""
+    kind = figures_of(report)
+    return (kind, "attribution") if kind == "activity" else (kind,)
+
+
 def check_condition(report: str, condition: Condition) -> None:
     """Raises ConfigurationError where a report has no such key figure."""
     known = FIGURES[figures_of(report)]

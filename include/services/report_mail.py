@@ -4,7 +4,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -25,7 +25,7 @@ from include.services.due import wake
 from include.services.report_build import build_report
 from include.services.report_charts import SOURCES, chart_of, draw_chart
 from include.services.report_export import ExportOptions, export_report, remove_old_exports
-from include.services.report_figures import MONEY, Figure, figures_of, read_figures
+from include.services.report_figures import MONEY, Figure, read_figures, sources_of_figures
 from include.services.report_plan import list_report_shops, note_due_days
 from include.services.report_subscriptions import find_subscription
 from include.services.rules import rules_in_force
@@ -77,7 +77,7 @@ def mail_missed(
     ended = [
         (row, period)
         for row in _active(engine)
-        for period in _schedule(row).due_within(*ended_days(start, end, ZoneInfo(row.time_zone)), now)
+        for period in _schedule(row).due_within(*ended_days(start, end, ZoneInfo(row.shop_time_zone)), now)
     ]
     return _mail_all(engine, store, ended, now)
 
@@ -89,7 +89,7 @@ def mail_span(engine: Engine, store: Store, shop_id: str, name: str, period: Per
     """
     with engine.connect() as connection:
         row = find_subscription(connection, shop_id, name)
-    if period.last_on >= now.astimezone(ZoneInfo(row.time_zone)).date():
+    if period.last_on >= now.astimezone(ZoneInfo(row.shop_time_zone)).date():
         return _mail(engine, store, row, period, now, "so_far")
     return _mail_once(engine, store, row, period, now)
 
@@ -98,10 +98,8 @@ def mail_test(engine: Engine, store: Store, shop_id: str, name: str, now: dateti
     """The newest period that is over, to all recipients, marked as a test; it counts as nothing else."""
     with engine.connect() as connection:
         row = find_subscription(connection, shop_id, name)
-    schedule = MailSchedule(
-        row.frequency, ZoneInfo(row.time_zone), row.send_at, datetime.min.replace(tzinfo=now.tzinfo)
-    )
-    period = schedule.newest_due(now)
+    always = datetime.min.replace(tzinfo=now.tzinfo)
+    period = replace(_schedule(row), since=always).newest_due(now)
     assert period is not None
     if _mail(engine, store, row, period, now, "test") != "mailed":
         raise NotFound(f"Nobody gets the report '{name}': all its recipients unsubscribed or were refused.")
@@ -141,7 +139,8 @@ def _active(engine: Engine) -> list[Row[Any]]:
 
 
 def _schedule(row: Row[Any]) -> MailSchedule:
-    return MailSchedule(row.frequency, ZoneInfo(row.time_zone), row.send_at, row.active_since)
+    zone, shop_zone = ZoneInfo(row.time_zone), ZoneInfo(row.shop_time_zone)
+    return MailSchedule(row.frequency, zone, row.send_at, row.active_since, shop_zone)
 
 
 def _mail_once(engine: Engine, store: Store, row: Row[Any], period: Period, now: datetime) -> str:
@@ -190,7 +189,8 @@ def _mail(engine: Engine, store: Store, row: Row[Any], period: Period, now: date
 def _export(engine: Engine, store: Store, row: Row[Any], period: Period, now: datetime) -> _File:
     (shop,) = list_report_shops(engine, now, row.shop_id)
     note_due_days(engine, shop, now)
-    for name in sorted({row.report, figures_of(row.report), *SOURCES.get(chart_of(row.report) or "", ())}):
+    charted = SOURCES.get(chart_of(row.report) or "", ())
+    for name in sorted({row.report, *sources_of_figures(row.report), *charted}):
         build_report(engine, name, now, row.shop_id)
     options = ExportOptions(pack_above=LARGEST_ATTACHMENT)
     root = store.root / FOLDER
@@ -280,8 +280,10 @@ def _change(figure: Figure, unit: str) -> Mapping[str, str]:
     before = f"{figure.before:,.2f}{unit}" if unit else f"{figure.before:,.0f}"
     if figure.before == 0:
         return {"change": "new" if figure.value else "same", "before": before}
-    share = round(100 * (figure.value - figure.before) / figure.before)
-    return {"change": f"{share:+,}%" if share else "same", "before": before}
+    if figure.value == figure.before:
+        return {"change": "same", "before": before}
+    share = 100 * (figure.value - figure.before) / abs(figure.before)
+    return {"change": f"{share:+,.0f}%" if abs(share) >= 0.5 else "about the same", "before": before}
 
 
 def _put_in(

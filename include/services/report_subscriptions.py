@@ -18,27 +18,35 @@ from include.services.rules import rules_in_force
 from include.services.shops import require_shop
 
 COMMAND, FROM_VARIABLE = "command", "variable"
+# Recipients are kept apart from how a subscription is described.
+STAND_IN = ("kept@apart.invalid",)
 
 
-def subscribe(engine: Engine, wish: ReportWish, now: datetime) -> None:
-    """A new report subscription; raises ConfigurationError, NotFound."""
+def subscribe(engine: Engine, wish: ReportWish, now: datetime) -> int:
+    """A new report subscription; its recipients, each counted once. Raises ConfigurationError, NotFound."""
     with engine.begin() as connection:
         known = _lock_and_list(connection, wish.shop)
         if wish.name in known:
             raise ConfigurationError(
                 f"Shop '{wish.shop}' has a report subscription '{wish.name}': `restock reports edit` changes it."
             )
-        _insert(connection, wish, COMMAND, now)
+        return _insert(connection, wish, COMMAND, now)
 
 
 def edit(engine: Engine, shop_id: str, name: str, changes: Mapping[str, Any], now: datetime) -> ReportWish:
-    """Change what is given, keep the rest; the subscription as it is then."""
+    """Change what is given, keep the rest; the subscription as it is then.
+
+    Recipients who are not given stay as they are, also where none of them gets the report any more.
+    """
     with engine.begin() as connection:
         row = _require_own(connection, shop_id, name)
+        wish = ReportWish.model_validate({**_as_given(row), "to": STAND_IN, **changes})
+        if "to" in changes:
+            _update(connection, row, wish, now)
+            return wish
+        _describe_anew(connection, row, wish, now)
         listed = [one.address for one in _recipients(connection, row) if one.end_reason is None]
-        wish = ReportWish.model_validate({**_as_given(row), "to": listed, **changes})
-        _update(connection, row, wish, now)
-        return wish
+        return wish.model_copy(update={"to": tuple(listed)})
 
 
 def pause(engine: Engine, shop_id: str, name: str) -> None:
@@ -169,7 +177,7 @@ def _change(connection: Connection, query: str, row: Row[Any], **more: Any) -> N
     )
 
 
-def _insert(connection: Connection, wish: ReportWish, origin: str, now: datetime) -> None:
+def _insert(connection: Connection, wish: ReportWish, origin: str, now: datetime) -> int:
     addresses = _checked(connection, wish, now)
     inserted = run_query(
         connection,
@@ -181,14 +189,21 @@ def _insert(connection: Connection, wish: ReportWish, origin: str, now: datetime
         **_columns(wish),
     )
     _set_recipients(connection, wish.shop, inserted.scalar_one(), addresses, now)
+    return len(addresses)
 
 
 def _update(connection: Connection, row: Row[Any], wish: ReportWish, now: datetime) -> bool:
     addresses = _checked(connection, wish, now)
-    before = _as_given(row), {one.address_key for one in _recipients(connection, row)}
-    _change(connection, "report_mail.update_subscription", row, **_columns(wish))
+    listed = {one.address_key for one in _recipients(connection, row) if one.end_reason != "removed"}
+    before = _as_given(row), listed
+    _describe_anew(connection, row, wish, now)
     _set_recipients(connection, row.shop_id, row.report_subscription_id, addresses, now)
     return before != (wish.model_dump(exclude={"to"}), {fold_email(address) for address in addresses})
+
+
+def _describe_anew(connection: Connection, row: Row[Any], wish: ReportWish, now: datetime) -> None:
+    _check_report(wish)
+    _change(connection, "report_mail.update_subscription", row, **_columns(wish), now=now)
 
 
 def _end(connection: Connection, row: Row[Any], now: datetime) -> None:
@@ -214,12 +229,16 @@ def _set_recipients(
     run_query(connection, "report_mail.add_recipients", **here, addresses=list(addresses), address_keys=keys)
 
 
-def _checked(connection: Connection, wish: ReportWish, now: datetime) -> list[str]:
-    """The addresses, each once; raises ConfigurationError for anything that can't be mailed, and names no address."""
-    where = f"report subscription '{wish.name}'"
+def _check_report(wish: ReportWish) -> None:
     find_report(wish.report)
     if wish.when is not None:
         check_condition(wish.report, wish.when)
+
+
+def _checked(connection: Connection, wish: ReportWish, now: datetime) -> list[str]:
+    """The addresses, each once; raises ConfigurationError for anything that can't be mailed, and names no address."""
+    where = f"report subscription '{wish.name}'"
+    _check_report(wish)
     addresses: dict[str, str] = {}
     for number, text in enumerate(wish.to, 1):
         try:
@@ -258,4 +277,4 @@ def _as_given(row: Row[Any]) -> dict[str, Any]:
         "chart": row.has_chart,
         "skip_empty": row.skips_empty,
     }
-    return ReportWish.model_validate({**wish, "to": ["kept@apart.invalid"]}).model_dump(exclude={"to"})
+    return ReportWish.model_validate({**wish, "to": STAND_IN}).model_dump(exclude={"to"})

@@ -7,7 +7,14 @@ SELECT
     CAST(coalesce(sum(released_count), 0) AS bigint) AS released_count,
     CAST(coalesce(sum(notified_count), 0) AS bigint) AS notified_count,
     CAST(coalesce(sum(skipped_count), 0) AS bigint) AS skipped_count,
-    CAST(coalesce(sum(order_count), 0) AS bigint) AS order_count,
+    -- Rows are of variants: an order of two of them stands in two.
+    (
+        SELECT count(DISTINCT report_attribution.order_id)
+        FROM report_attribution
+        WHERE
+            report_attribution.shop_id = :shop_id
+            AND report_attribution.report_on BETWEEN :first_on AND :last_on
+    ) AS order_count,
     coalesce(sum(revenue), 0) AS revenue
 FROM report_activity
 WHERE shop_id = :shop_id AND report_on BETWEEN :first_on AND :last_on;

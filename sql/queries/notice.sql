@@ -7,6 +7,11 @@ ON CONFLICT (subject) DO UPDATE
     WHERE operator_notice.noticed_at <= :before
 RETURNING subject;
 
+-- name: give_back
+-- A notice that reached nobody is none: the next one of its subject is told.
+DELETE FROM operator_notice
+WHERE subject = :subject AND noticed_at = :now;
+
 -- name: read_lags
 -- How far behind sending, releasing and pulling are.
 SELECT

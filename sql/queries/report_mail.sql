@@ -60,9 +60,10 @@ VALUES (
 RETURNING report_subscription_id;
 
 -- name: update_subscription
--- The same subscription, described anew; its history stays.
+-- The same subscription, described anew; its history stays. A new frequency begins with the next period that comes due.
 UPDATE report_subscription
 SET
+    active_since = CASE WHEN frequency = :frequency THEN active_since ELSE CAST(:now AS timestamptz) END,
     report = :report,
     frequency = :frequency,
     send_at = :send_at,

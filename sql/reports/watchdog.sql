@@ -36,6 +36,20 @@ per_item AS (
     FROM waiting
 ),
 
+of_product AS (
+    SELECT
+        per_item.shop_id,
+        per_item.subject,
+        per_item.people,
+        per_item.oldest_at,
+        bool_or(variant.is_published) AS is_published,
+        bool_or(variant.is_published AND variant.is_tracked) AS is_tracked
+    FROM per_item
+    JOIN variant ON variant.shop_id = per_item.shop_id AND variant.product_id = per_item.product_id
+    WHERE per_item.variant_id IS NULL
+    GROUP BY per_item.shop_id, per_item.subject, per_item.people, per_item.oldest_at
+),
+
 found AS (
     SELECT
         per_item.shop_id,
@@ -79,6 +93,26 @@ found AS (
     FROM per_item
     JOIN variant ON variant.shop_id = per_item.shop_id AND variant.variant_id = per_item.variant_id
     WHERE variant.is_published AND NOT variant.is_tracked
+    UNION ALL
+    SELECT
+        of_product.shop_id,
+        'discontinued_with_waiting',
+        of_product.subject,
+        of_product.people,
+        of_product.oldest_at,
+        'None of its variants is published any more, and people wait. Publish one again, or cancel their requests.'
+    FROM of_product
+    WHERE NOT of_product.is_published
+    UNION ALL
+    SELECT
+        of_product.shop_id,
+        'stock_not_tracked',
+        of_product.subject,
+        of_product.people,
+        of_product.oldest_at,
+        'The shop tracks the stock of none of its variants, so it never restocks. Track it, or cancel the requests.'
+    FROM of_product
+    WHERE of_product.is_published AND NOT of_product.is_tracked
     UNION ALL
     SELECT
         per_item.shop_id,

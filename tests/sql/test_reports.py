@@ -11,12 +11,14 @@ from sqlalchemy import text
 from include.domain.demand import buying_percent, lost_revenue, reorder_units
 from include.domain.orders import OrderLine
 from include.domain.report_days import REPORTS
+from include.domain.report_period import Period
 from include.domain.window import Window
 from include.errors import DataCheckFailed, NotFound, SnapshotRefused
 from include.messaging.senders.base import Outcome
 from include.services import catalog
 from include.services.orders import record_order_lines
 from include.services.report_build import build_report
+from include.services.report_figures import read_figures
 from include.services.report_plan import list_report_shops, note_due_days
 from include.services.reports import report_rows
 from include.services.why import explain_request
@@ -228,6 +230,24 @@ def test_an_order_credits_the_last_alert_before_it_within_five_days(world: World
     assert (line["order_id"], line["amount"], line["hours_to_order"]) == ("1", Decimal("19.80"), 96)
     (lamp,) = [row for row in rows(world, "activity") if row["order_count"]]
     assert (lamp["ordered_units"], lamp["revenue"], lamp["currency"]) == (2, Decimal("19.80"), "EUR")
+
+
+def test_an_order_of_two_variants_is_one_order_among_the_key_figures(world: World) -> None:
+    world.use_flow()
+    world.sync(a_row("LAMP", 0), a_row("VASE", 0))
+    for variant_id in ("LAMP", "VASE"):
+        world.ask("both@example.org", variant_id)
+    world.sync(a_row("LAMP", 2), a_row("VASE", 2))
+    world.tell()
+    world.pass_time(hours=1)
+    for line_number, variant_id in enumerate(("LAMP", "VASE"), 1):
+        buy(world, "1", variant_id, "both@example.org", line_number=line_number)
+    build(world)
+    assert len(rows(world, "attribution")) == 2
+    with world.engine.connect() as connection:
+        figures = read_figures(connection, "activity", "demo", Period(TODAY, TODAY))
+    counts = {figure.name: figure.value for figure in figures}
+    assert (counts["order_count"], counts["revenue"]) == (1, 39.6)
 
 
 def test_what_comes_back_is_subtracted_on_the_day_of_the_order(world: World) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from include.domain.report_wish import ReportWish
 from include.errors import SnapshotRefused
 from include.services.channels import pause_channel
 from include.services.lags import read_lags
 from include.services.report_build import build_report
+from include.services.report_mail import Store, mail_newest
+from include.services.report_subscriptions import subscribe
 from include.services.reports import report_rows
 from include.services.watchdog import look, look_now
 from tests.builders import World, a_back_in_stock_flow, a_row
@@ -82,6 +86,24 @@ def test_what_is_sold_no_more_and_what_is_not_tracked_is_named_where_people_wait
     assert findings(world) == {("discontinued_with_waiting", "LAMP", 1), ("stock_not_tracked", "VASE", 1)}
 
 
+def test_a_product_of_which_no_variant_can_come_back_with_people_waiting(world: World) -> None:
+    world.use_flow()
+    world.sync(
+        a_row("LAMP-1", 0, product_id="lamp", is_published=False),
+        a_row("LAMP-2", 0, product_id="lamp", is_published=False),
+        a_row("VASE-1", 0, product_id="vase", is_tracked=False),
+        a_row("VASE-2", 0, product_id="vase", is_published=False),
+        a_row("RUG-1", 0, product_id="rug"),
+        a_row("RUG-2", 0, product_id="rug", is_published=False),
+    )
+    for product_id in ("lamp", "vase", "rug"):
+        world.ask_for_any("a@example.org", product_id)
+    assert findings(world) == {
+        ("discontinued_with_waiting", "any variant of lamp", 1),
+        ("stock_not_tracked", "any variant of vase", 1),
+    }
+
+
 def test_a_long_waiting_list_is_named_above_its_limit(world: World) -> None:
     world.use_flow()
     world.set_rules(watchdog_waiting_above=3)
@@ -128,3 +150,10 @@ def test_lags_say_how_far_behind_everything_is(world: World) -> None:
     lags: dict[str, Any] = read_lags(world.engine, world.now)
     assert lags["dispatch"] == timedelta(minutes=10).total_seconds()
     assert lags["stock"] >= lags["dispatch"]
+
+
+def test_a_mail_of_the_watchdog_is_of_its_moment(world: World, tmp_path: Path) -> None:
+    world.ask("a@example.org", "LAMP")
+    wish = {"name": "alarm", "shop": "demo", "report": "watchdog", "to": ["ops@shop.example"]}
+    subscribe(world.engine, ReportWish.model_validate({**wish, "when": "finding_count > 0"}), world.now)
+    assert mail_newest(world.engine, Store(tmp_path), world.now + timedelta(days=1)) == {"mailed": 1}

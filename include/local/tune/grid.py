@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import time
 from itertools import product
 
+from pydantic import ValidationError
+
 from include.domain.pace import Pace
-from include.domain.rules import RuleSet, parse_rule_set, variable_name
+from include.domain.rules import RuleSet
+from include.domain.variant_rules import allowed_values
 from include.errors import ConfigurationError
 
 OTHERS = "klaviyo,klaviyo:5/60,klaviyo:1/60,braze:1000/10,braze:5/60,magento"
@@ -90,7 +93,12 @@ def _other_pace(text: str) -> Pace:
 
 
 def _rules(given: Mapping[str, str]) -> RuleSet:
-    return parse_rule_set({variable_name(name): value for name, value in given.items()})
+    try:
+        return RuleSet.model_validate(given)
+    except ValidationError as error:
+        name = str(error.errors()[0]["loc"][0])
+        allowed = allowed_values(RuleSet.model_fields[name])
+        raise ConfigurationError(f"{name} is '{given[name][:40]}'; allowed is {allowed}.") from None
 
 
 def _split(name: str, text: str) -> Sequence[str]:

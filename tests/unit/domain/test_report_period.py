@@ -60,6 +60,23 @@ def test_a_time_that_the_clock_repeats_is_the_first_of_both() -> None:
     assert daily("02:30").due_at(a_day("2026-10-24")) == datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(
+    ("zone", "shop_zone", "due"),
+    [
+        ("Asia/Tokyo", "America/Los_Angeles", "2026-03-04T22:00+00:00"),
+        ("Europe/Berlin", "America/Los_Angeles", "2026-03-05T06:00+00:00"),
+        ("Pacific/Kiritimati", "Pacific/Pago_Pago", "2026-03-04T17:00+00:00"),
+        ("America/Los_Angeles", "Asia/Tokyo", "2026-03-04T15:00+00:00"),
+    ],
+)
+def test_a_day_of_the_shop_is_over_before_it_is_due_elsewhere(zone: str, shop_zone: str, due: str) -> None:
+    elsewhere = MailSchedule("daily", ZoneInfo(zone), time(7), LONG_AGO, ZoneInfo(shop_zone))
+    moment = datetime.fromisoformat(due)
+    assert elsewhere.due_at(a_day("2026-03-03")) == moment
+    assert elsewhere.newest_due(moment) == a_day("2026-03-03")
+    assert elsewhere.newest_due(moment - timedelta(minutes=1)) == a_day("2026-03-02")
+
+
 def test_nothing_is_due_that_was_over_before_somebody_subscribed() -> None:
     subscribed = daily(since=at("2026-03-04 12:00"))
     assert subscribed.newest_due(at("2026-03-04 13:00")) is None
@@ -108,18 +125,18 @@ def test_periods_follow_each_other_without_gap(frequency: str, day: date) -> Non
 
 
 @settings(max_examples=300, deadline=None)
-@example("daily", BERLIN, time(2, 30), datetime(2026, 3, 29, 1, 30, tzinfo=UTC))
-@example("daily", BERLIN, time(2, 30), datetime(2026, 10, 25, 1, 29, tzinfo=UTC))
-@given(frequencies, st.sampled_from(ZONES), clocks, moments)
+@example("daily", BERLIN, time(2, 30), datetime(2026, 3, 29, 1, 30, tzinfo=UTC), BERLIN)
+@example("daily", BERLIN, time(2, 30), datetime(2026, 10, 25, 1, 29, tzinfo=UTC), BERLIN)
+@given(frequencies, st.sampled_from(ZONES), clocks, moments, st.sampled_from(ZONES))
 def test_the_newest_due_period_is_over_and_the_next_is_not_due(
-    frequency: str, zone: ZoneInfo, send_at: time, now: datetime
+    frequency: str, zone: ZoneInfo, send_at: time, now: datetime, shop_zone: ZoneInfo
 ) -> None:
-    schedule = MailSchedule(frequency, zone, send_at, LONG_AGO)
+    schedule = MailSchedule(frequency, zone, send_at, LONG_AGO, shop_zone)
     newest = schedule.newest_due(now)
     assert newest is not None
     assert schedule.due_at(newest) <= now < schedule.due_at(period_after(frequency, newest))
     assert not schedule.is_late(newest, now)
-    assert newest.last_on < now.astimezone(zone).date()
+    assert newest.last_on < min(now.astimezone(zone).date(), now.astimezone(shop_zone).date())
 
 
 @settings(max_examples=20, deadline=None)

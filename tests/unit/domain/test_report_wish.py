@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -19,6 +20,9 @@ WISH: dict[str, Any] = {"name": "morning", "shop": "demo", "report": "activity",
     [
         ("notified_count > 100", Condition("notified_count", ">", 100)),
         ("revenue<=-1.5", Condition("revenue", "<=", -1.5)),
+        ("row_count > 1000000", Condition("row_count", ">", 1_000_000)),
+        ("revenue >= 1234567.8901", Condition("revenue", ">=", 1234567.8901)),
+        ("failed_count = 0", Condition("failed_count", "=", 0)),
     ],
 )
 def test_a_condition_compares_a_figure_with_a_number(text: str, condition: Condition) -> None:
@@ -27,7 +31,8 @@ def test_a_condition_compares_a_figure_with_a_number(text: str, condition: Condi
 
 
 @pytest.mark.parametrize(
-    "text", ["", "notified_count", "notified_count > many", "1 > 2", "a > 1; DROP TABLE x"]
+    "text",
+    ["", "notified_count", "notified_count > many", "1 > 2", "a > 1; DROP TABLE x", "a > " + "9" * 400],
 )
 def test_anything_else_is_no_condition(text: str) -> None:
     with pytest.raises(ValueError, match="no condition"):
@@ -46,8 +51,11 @@ def test_a_condition_holds_or_not() -> None:
         ("every", "hourly"),
         ("at", "7 o'clock"),
         ("at", "24:00"),
+        ("at", 7),
+        ("at", 730),
         ("time_zone", "Middle/Earth"),
         ("when", "often"),
+        ("when", ["notified_count", "like", 5]),
         ("attach", "pdf"),
         ("to", []),
         ("to", ["a@b.example"] * 51),
@@ -102,3 +110,16 @@ def test_the_documentation_names_every_field_and_every_key_figure() -> None:
     names = {figure for figures in FIGURES.values() for figure in figures}
     assert {name for name in names if f"`{name}`" not in page} == set()
     assert {field for field in ALLOWED if f'"{field}":' not in page} == set()
+
+
+def test_the_documentation_lists_the_key_figures_of_every_report() -> None:
+    from include.services.report_figures import FIGURES
+
+    rows = (PROJECT_HOME / "docs" / "reports.md").read_text().partition("| reports | key figures")[2]
+    listed = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", rows.partition("\n\n")[0], re.MULTILINE))
+    words = {
+        name.strip("`"): re.findall(r"`(\w+)`", figures) for name, figures in listed.items() if "`" in figures
+    }
+    assert words == {
+        name if name != "activity" else "all others": list(figures) for name, figures in FIGURES.items()
+    }

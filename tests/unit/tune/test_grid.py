@@ -53,11 +53,11 @@ def test_other_tools_follow_their_documented_rules() -> None:
 @pytest.mark.parametrize(
     ("ranges", "named"),
     [
-        (Ranges(per_unit="0"), "restock_customers_per_unit"),
+        (Ranges(per_unit="0"), "customers_per_unit is '0'; allowed is 'all' or a whole number from 1"),
         (Ranges(per_unit="1,,2"), "customers_per_unit"),
-        (Ranges(wait="soon"), "restock_wait_minutes"),
-        (Ranges(rules={"subtract_invited_hours": "-1"}), "restock_subtract_invited_hours"),
-        (Ranges(rules={"sizing": "weight"}), "restock_sizing"),
+        (Ranges(wait="soon"), "wait_minutes is 'soon'; allowed is"),
+        (Ranges(rules={"subtract_invited_hours": "-1"}), "^subtract_invited_hours is"),
+        (Ranges(rules={"sizing": "weight"}), "^sizing is"),
         (Ranges(rules={"approval_above": "5"}), "does not walk this; allowed are min_inventory"),
     ],
 )
