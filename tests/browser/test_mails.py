@@ -43,7 +43,8 @@ REPORTS = {
     "activity": ({"people asked to be told": "4", "people told": "4", "units back in stock": "50"}, True),
     "demand": ({"people waiting": "30", "items that they wait for": "1"}, True),
     "queue": ({"people waiting": "30", "units that they want": "30"}, True),
-    "watchdog": ({"open findings": "0"}, False),
+    # Nothing was pulled for a day, and thirty wait for what the shop does not sell.
+    "watchdog": ({"open findings": "2"}, False),
 }
 
 
