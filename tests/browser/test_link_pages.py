@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import requests
 from playwright.sync_api import Browser, Locator, expect
 
+from include.db.queries import run_query
 from include.domain.report_wish import ReportWish
 from include.domain.request import Request, fold_email
-from include.intake.links.texts import INVALID, WORDS
+from include.intake.links.texts import ENDED, INVALID, WORDS
 from include.services.links import LINK_PATH, PURPOSES, Purpose
 from include.services.report_subscriptions import subscribe
 from include.services.requests import take_requests
@@ -135,3 +137,19 @@ def test_a_link_that_was_cut_off_says_so(browser: Browser, visitor: Visitor) -> 
         assert_shown_in("fr", sight)
         assert sight.page.get_by_role("button").count() == 0
         assert sight.faults() == []
+
+
+def test_a_confirmation_that_comes_too_late_promises_nothing(browser: Browser, visitor: Visitor) -> None:
+    link = a_link(visitor, "confirm", "late@example.org")
+    with visitor.world.engine.begin() as connection:
+        expired = run_query(
+            connection, "confirmation.expire", confirm_days=0, now=visitor.world.now + timedelta(days=1)
+        )
+        assert expired.rowcount == 1
+    with looking(browser, "dark", PHONE, "de", door=visitor.address) as sight:
+        sight.page.goto(link)
+        sight.page.get_by_role("button").click()
+        expect(heading(sight, ENDED["de"][0])).to_be_visible()
+        assert_shown_in("de", sight)
+        assert sight.faults() == []
+        assert state(visitor, "confirm", "late@example.org") == "expired"
