@@ -196,17 +196,13 @@ def reports_chart(
     folder: Annotated[Path | None, typer.Option(help="Default: where exports go.")] = None,
 ) -> None:
     """Build what is new and draw every chart of a shop for some days, as PNG and SVG."""
-    from include.services.report_build import build_report
+    from include.services.report_build import build_new
     from include.services.report_charts import SOURCES, write_charts
-    from include.services.report_plan import list_report_shops, note_due_days
 
     settings, days = load_settings(), _days(first, last)
     target = folder or open_store(settings.artefact_url, "RESTOCK_ARTEFACTS")
     with open_database(settings) as engine:
-        (known,) = list_report_shops(engine, present(), shop)
-        note_due_days(engine, known, present())
-        for name in sorted({name for names in SOURCES.values() for name in names}):
-            build_report(engine, name, present(), shop)
+        build_new(engine, {name for names in SOURCES.values() for name in names}, present(), shop)
         for file_name in write_charts(engine, shop, days, target, present()):
             console.print(str(target / file_name))
 

@@ -61,9 +61,9 @@ def reports_export(
 ) -> None:
     """Build what is new and write reports as files with a manifest each; yesterday's without days."""
     from include.reports.definition import find_report
-    from include.services.report_build import build_report
+    from include.services.report_build import build_new
     from include.services.report_export import ExportOptions, export_report, is_past_for, require_format
-    from include.services.report_plan import list_report_shops, note_due_days
+    from include.services.report_plan import list_report_shops
 
     days, now = _days(first, last), present()
     options, root = (
@@ -71,14 +71,13 @@ def reports_export(
         open_store(load_settings().artefact_url, "RESTOCK_ARTEFACTS"),
     )
     with open_database() as engine:
+        build_new(engine, _names(name), now, shop_id)
         for shop in list_report_shops(engine, now, shop_id):
             span = days or _yesterday(shop, now)
-            note_due_days(engine, shop, now)
             for known in _names(name):
                 if is_past_for(find_report(known), shop, span[1], now):
                     console.print(f"{known}: it knows the present only, nothing is written of {span[1]}")
                     continue
-                build_report(engine, known, now, shop.shop_id)
                 written = export_report(engine, shop, known, *span, root, now, options)
                 console.print(f"{root / shop.shop_id / written.file}: rows {written.row_count:,}")
 

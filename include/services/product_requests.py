@@ -32,7 +32,7 @@ def follow_openings(connection: Connection, shop_id: str, product_ids: Sequence[
 def follow_variant(connection: Connection, shop_id: str, variant_id: str, now: datetime) -> None:
     """A variant opened: see follow_openings."""
     here = {"shop_id": shop_id, "variant_id": variant_id}
-    products = run_query(connection, "product_request.list_products", **here).scalars().all()
+    products = run_query(connection, "product_request.find_product", **here).scalars().all()
     follow_openings(connection, shop_id, products, now)
 
 

@@ -1,7 +1,7 @@
 """Builds report tables from the raw ones: the days that are due, each checked before it is believed (SEMANTICS 9.1)."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
@@ -13,7 +13,7 @@ from include.db.statistics import introduce_shop
 from include.domain.report_days import as_runs
 from include.errors import DataCheckFailed
 from include.reports.definition import Report, find_report
-from include.services.report_plan import ReportShop, list_report_shops
+from include.services.report_plan import ReportShop, list_report_shops, note_due_days
 from include.services.watchdog import look_now
 
 
@@ -32,6 +32,14 @@ def build_report(engine: Engine, name: str, now: datetime, shop_id: str | None =
         for shop in list_report_shops(engine, now, shop_id):
             counts.update(_build_shop(engine, report, shop, now))
     return dict(counts)
+
+
+def build_new(engine: Engine, names: Iterable[str], now: datetime, shop_id: str | None = None) -> None:
+    """Bring some reports up to now: what came since the last build is noted and built."""
+    for shop in list_report_shops(engine, now, shop_id):
+        note_due_days(engine, shop, now)
+    for name in sorted(names):
+        build_report(engine, name, now, shop_id)
 
 
 def list_builds(engine: Engine) -> list[Row[Any]]:

@@ -22,11 +22,11 @@ from include.errors import NotFound, RestockError
 from include.reports.chart_style import as_png
 from include.reports.definition import find_report
 from include.services.due import wake
-from include.services.report_build import build_report
+from include.services.report_build import build_new
 from include.services.report_charts import SOURCES, chart_of, draw_chart
 from include.services.report_export import ExportOptions, export_report, remove_old_exports
 from include.services.report_figures import MONEY, Figure, read_figures, sources_of_figures
-from include.services.report_plan import list_report_shops, note_due_days
+from include.services.report_plan import list_report_shops
 from include.services.report_subscriptions import find_subscription
 from include.services.rules import rules_in_force
 from include.settings import Settings
@@ -188,10 +188,8 @@ def _mail(engine: Engine, store: Store, row: Row[Any], period: Period, now: date
 
 def _export(engine: Engine, store: Store, row: Row[Any], period: Period, now: datetime) -> _File:
     (shop,) = list_report_shops(engine, now, row.shop_id)
-    note_due_days(engine, shop, now)
     charted = SOURCES.get(chart_of(row.report) or "", ())
-    for name in sorted({row.report, *sources_of_figures(row.report), *charted}):
-        build_report(engine, name, now, row.shop_id)
+    build_new(engine, {row.report, *sources_of_figures(row.report), *charted}, now, row.shop_id)
     options = ExportOptions(pack_above=LARGEST_ATTACHMENT)
     root = store.root / FOLDER
     written = export_report(engine, shop, row.report, *period, root, now, options)

@@ -153,21 +153,11 @@ RETURNING
     given.profile_id,
     given.variant_id;
 
--- name: list_products
--- The product of a variant, where somebody waits for any variant of it.
+-- name: find_product
+-- The product of a variant, if it has one.
 SELECT product_id
 FROM variant
-WHERE
-    shop_id = :shop_id
-    AND variant_id = :variant_id
-    AND EXISTS (
-        SELECT 1
-        FROM subscription
-        WHERE
-            subscription.shop_id = :shop_id
-            AND subscription.product_id = variant.product_id
-            AND subscription.state = 'waiting'
-    );
+WHERE shop_id = :shop_id AND variant_id = :variant_id AND product_id IS NOT NULL;
 
 -- name: list_touched_products
 -- Products of the touched variants that somebody waits for in any variant.

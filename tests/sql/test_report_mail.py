@@ -16,7 +16,7 @@ from include.domain.report_period import Period
 from include.domain.report_wish import ReportWish
 from include.errors import ConfigurationError, DataCheckFailed, NotFound
 from include.messaging.senders.base import Outcome
-from include.services import report_mail, report_subscriptions
+from include.services import report_build, report_mail, report_subscriptions
 from include.services.report_mail import Store
 from include.services.report_subscriptions import (
     adopt_variable,
@@ -292,14 +292,14 @@ def test_what_is_wrong_with_one_report_keeps_none_of_the_others(
 ) -> None:
     subscribed(world, name="broken", report="skips")
     subscribed(world, name="sound")
-    build = report_mail.build_report
+    build = report_build.build_report
 
     def fail_for_skips(engine: Any, name: str, *given: Any) -> Any:
         if name == "skips":
             raise DataCheckFailed("it does not add up")
         return build(engine, name, *given)
 
-    monkeypatch.setattr(report_mail, "build_report", fail_for_skips)
+    monkeypatch.setattr(report_build, "build_report", fail_for_skips)
     monkeypatch.setattr(report_mail, "SOURCES", {})
     with pytest.raises(DataCheckFailed):
         mail(world, store)

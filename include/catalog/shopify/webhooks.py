@@ -117,7 +117,7 @@ def _total(body: bytes) -> Said:
 def _product(body: bytes) -> Said:
     product = _decode(body, _Product)
     status = None if product.status is None else product.status.upper()
-    image = product.image.src if product.image and "\0" not in (product.image.src or "") else None
+    image = _kept(product.image.src) if product.image else None
     variants = [
         {
             "variant": str(variant.id),
@@ -142,7 +142,7 @@ def _deleted(body: bytes) -> Said:
 
 
 def _finished(body: bytes) -> Said:
-    return {"operation": _decode(body, _Finished).admin_graphql_api_id[:LONGEST_ID].replace("\0", "")}, None
+    return {"operation": _kept(_decode(body, _Finished).admin_graphql_api_id[:LONGEST_ID])}, None
 
 
 _READERS: Mapping[str, Callable[[bytes], Said]] = {
@@ -160,9 +160,14 @@ def _decode(body: bytes, shape: type[Body]) -> Body:
 
 
 def _title(product: str | None, variant: str | None) -> str | None:
-    if product is None or "\0" in product:
+    if product is None:
         return None
-    return product if variant in (None, "Default Title") else f"{product} - {variant}".replace("\0", "")
+    return _kept(product if variant in (None, "Default Title") else f"{product} - {variant}")
+
+
+def _kept(text: str | None) -> str | None:
+    """A text that Postgres can keep; one with a NUL says nothing."""
+    return None if text is None or "\0" in text else text
 
 
 def _price(price: str | float | None) -> str | None:
